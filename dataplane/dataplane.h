@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The data plane as the control plane sees it: start, stop, configure, read counters, hand in jobs.
+ * Nothing else of dataplane/ is included from outside. Every function here is for the control thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/cookie.h"
+#include "counters.h"
+#include "swarms/swarms.h"
+#include "swarms/transfer.h"
+
+enum {
+    DATAPLANE_WORKERS_MAX = 64,
+    DATAPLANE_PORTS_MAX = 16,
+    DATAPLANE_LISTEN_MAX = 32,
+};
+
+/* Fixed at start -------------------------------------------------------------------------------- */
+
+struct dataplane_address {
+    uint8_t family; /* 4 or 6 */
+    uint8_t bytes[16]; /* network byte order; IPv4 in the first four */
+    uint16_t port;  /* host byte order */
+};
+
+enum dataplane_port_kind {
+    DATAPLANE_AF_XDP, /* device: a network interface */
+    DATAPLANE_PCI,    /* device: a PCI address, 0000:03:00.0 */
+    DATAPLANE_MEMIF,  /* device: path of the memif's socket */
+    DATAPLANE_VDEV,   /* device: DPDK devargs of a virtual device */
+};
+
+struct dataplane_port_config {
+    enum dataplane_port_kind kind;
+    char device[256];
+    unsigned queues;      /* receive and transmit queue pairs; at most one a worker is of use */
+    unsigned descriptors; /* of each queue; 0: the default */
+    unsigned mtu;         /* bytes at layer 3; replies never exceed it */
+    bool force_copy;      /* af_xdp: copy mode even where zero-copy works */
+    unsigned busy_budget; /* af_xdp: packets a busy-poll call may take; 0 turns busy polling off */
+    bool memif_server;    /* memif: make the socket (else connect to it) */
+    char exception[16];   /* pci: name of the kernel interface for what isn't tracker traffic; "" none */
+};
+
+struct dataplane_config {
+    unsigned workers;
+    unsigned cores[DATAPLANE_WORKERS_MAX];
+    unsigned control_core; /* where EAL's main thread (the control plane) runs */
+
+    unsigned ports_count;
+    struct dataplane_port_config ports[DATAPLANE_PORTS_MAX];
+    unsigned listen_count;
+    struct dataplane_address listen[DATAPLANE_LISTEN_MAX];
+
+    uint32_t torrents_max; /* of all workers together */
+    uint64_t peers_max;    /* likewise */
+    bool huge_pages;       /* false: EAL's --no-huge, and tables on 4 KiB pages */
+    unsigned mbuf_memory_mb; /* EAL memory where there are no huge pages; 0: as needed */
+    char file_prefix[32];  /* EAL --file-prefix */
+    const char *xdp_program; /* path of steering.bpf.o, for af_xdp ports */
+    struct swarms_secret secret;
+};
+
+/* Changed while it runs -------------------------------------------------------------------------- */
+
+enum dataplane_idle { DATAPLANE_POLL, DATAPLANE_ADAPTIVE };
+
+struct access_set; /* dataplane/access_set.h: info-hashes allowed or denied; immutable */
+
+enum dataplane_access_mode { DATAPLANE_ACCESS_OPEN, DATAPLANE_ACCESS_ALLOW, DATAPLANE_ACCESS_DENY };
+
+struct dataplane_settings {
+    uint32_t interval;        /* seconds that clients are told to wait */
+    uint32_t interval_jitter; /* seconds; each reply's interval lies within +- this */
+    uint16_t numwant_default; /* peers, for num_want < 0 */
+    uint16_t numwant_max;
+    struct swarms_timeouts timeouts;
+
+    unsigned burst;           /* packets a loop, 1..SWARMS_BURST_MAX */
+    enum dataplane_idle idle;
+
+    bool draining;            /* answer, but tell clients the longest interval */
+    enum dataplane_access_mode access_mode;
+    const struct access_set *access; /* kept alive by the caller until dataplane_settled() */
+    struct cookie_state cookies;
+};
+
+/* Lifecycle ---------------------------------------------------------------------------------------- */
+
+struct dataplane;
+
+/*
+ * Starts EAL, ports and workers. 0, or a negative errno with one line of explanation in `error`
+ * (what failed and what to do); then nothing is left behind.
+ */
+int dataplane_start(const struct dataplane_config *config, const struct dataplane_settings *settings,
+                    struct dataplane **dataplane, char *error, size_t error_size);
+
+/* Stops the workers, then the ports; frees everything. */
+void dataplane_stop(struct dataplane *dataplane);
+
+/* Publishes new settings; every worker takes them over at its next housekeeping. */
+int dataplane_configure(struct dataplane *dataplane, const struct dataplane_settings *settings);
+
+/* True when no worker uses any settings (or access set) older than the last published. */
+bool dataplane_settled(struct dataplane *dataplane);
+
+/* Observation ---------------------------------------------------------------------------------------- */
+
+struct dataplane_worker_info {
+    unsigned core, numa_node;
+    bool alive;           /* went through its loop since the last call */
+    uint64_t cycles_busy, cycles_total;
+    uint64_t counters[COUNTERS];
+    uint64_t burst_sizes[HISTOGRAM_BURST];     /* bursts by size, see counters.h */
+    uint64_t service_times[HISTOGRAM_SERVICE]; /* bursts by time, see counters.h */
+    struct swarms_counters swarms;
+};
+
+struct dataplane_port_info {
+    const char *name;   /* as configured */
+    const char *driver; /* DPDK's name */
+    bool link_up;
+    unsigned queues, mtu;
+    uint64_t rx_packets, rx_bytes, rx_missed, rx_errors, rx_no_mbuf;
+    uint64_t tx_packets, tx_bytes, tx_errors;
+    unsigned mbufs_free, mbufs_total;
+};
+
+unsigned dataplane_workers(const struct dataplane *dataplane);
+unsigned dataplane_ports(const struct dataplane *dataplane);
+void dataplane_worker_info(struct dataplane *dataplane, unsigned worker,
+                           struct dataplane_worker_info *info);
+int dataplane_port_info(struct dataplane *dataplane, unsigned port, struct dataplane_port_info *info);
+
+/* The worker that owns a swarm. */
+unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_hash);
+
+/* Jobs: what the owner of a table does for the control plane, a bounded slice a loop -------------- */
+
+enum dataplane_job_kind {
+    DATAPLANE_JOB_EXPORT, /* fill `buffer` from `export` on */
+    DATAPLANE_JOB_IMPORT, /* merge `used` bytes of `buffer` */
+};
+
+struct dataplane_job {
+    enum dataplane_job_kind kind;
+    void *user; /* the submitter's own */
+
+    uint8_t *buffer;
+    size_t size, used;
+
+    struct transfer_export export;
+    struct transfer_result result;
+    int error; /* negative errno, 0 when well done */
+};
+
+/* Hands a job to a worker; it is the worker's until collected. -EAGAIN when its mailbox is full. */
+int dataplane_submit(struct dataplane *dataplane, unsigned worker, struct dataplane_job *job);
+
+/* The next finished job of that worker, or NULL. */
+struct dataplane_job *dataplane_collect(struct dataplane *dataplane, unsigned worker);
