@@ -11,6 +11,7 @@
 
 #include "../bpf/cookie.h"
 #include "counters.h"
+#include "swarms/inspect.h"
 #include "swarms/swarms.h"
 #include "swarms/transfer.h"
 
@@ -146,6 +147,9 @@ unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_
 enum dataplane_job_kind {
     DATAPLANE_JOB_EXPORT, /* fill `buffer` from `export` on */
     DATAPLANE_JOB_IMPORT, /* merge `used` bytes of `buffer` */
+    DATAPLANE_JOB_TOP,     /* fill `top` */
+    DATAPLANE_JOB_SHOW,    /* fill `show`; ask the owner, dataplane_owner() */
+    DATAPLANE_JOB_CLIENTS, /* fill `clients` */
 };
 
 struct dataplane_job {
@@ -157,6 +161,11 @@ struct dataplane_job {
 
     struct transfer_export export;
     struct transfer_result result;
+
+    struct inspect_top *top; /* these three are the submitter's; zeroed, the question filled in */
+    struct inspect_show *show;
+    struct inspect_clients *clients;
+
     int error; /* negative errno, 0 when well done */
 };
 
