@@ -155,6 +155,7 @@ enum dataplane_job_kind {
 struct dataplane_job {
     enum dataplane_job_kind kind;
     void *user; /* the submitter's own */
+    void (*done)(struct dataplane_job *job); /* called by controlplane/jobs.h; not by dataplane/ */
 
     uint8_t *buffer;
     size_t size, used;
