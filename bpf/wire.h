@@ -28,6 +28,7 @@ enum {
     WIRE_IPV4_MORE_FRAGMENTS = 0x2000,
     WIRE_IPV4_FRAGMENT_OFFSET = 0x1fff,
     WIRE_IPV4_DONT_FRAGMENT = 0x4000,
+    WIRE_IPV6_FRAGMENT_OFFSET = 0xfff8,
 
     WIRE_TTL = 64,
 };
@@ -63,6 +64,13 @@ struct wire_ipv6 {
     uint8_t hop_limit;
     uint8_t source[16];
     uint8_t destination[16];
+} WIRE_PACKED;
+
+struct wire_ipv6_fragment {
+    uint8_t next_header;
+    uint8_t reserved;
+    uint16_t fragment; /* offset in 8 bytes << 3, more-fragments in bit 0 */
+    uint32_t id;
 } WIRE_PACKED;
 
 struct wire_udp {
@@ -155,6 +163,7 @@ enum bep41_option {
 _Static_assert(sizeof(struct wire_eth) == 14, "Ethernet header");
 _Static_assert(sizeof(struct wire_ipv4) == 20, "IPv4 header");
 _Static_assert(sizeof(struct wire_ipv6) == 40, "IPv6 header");
+_Static_assert(sizeof(struct wire_ipv6_fragment) == 8, "IPv6 fragment header");
 _Static_assert(sizeof(struct wire_udp) == 8, "UDP header");
 _Static_assert(sizeof(struct bep15_request) == 16, "request header");
 _Static_assert(sizeof(struct bep15_connect_reply) == 16, "connect reply");
