@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The configuration: one flat struct (no pointers into the heap: assign it to copy it), read from
+ * YAML. Each key stands once, in the table of config_schema.c; reading, checking, showing,
+ * comparing and the documentation (configs/muster.yaml, muster.yaml(5)) are made from that table.
+ *
+ * Errors are written to a stream, one a line: `file:line: key: what was expected, what was found`.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "../dataplane/dataplane.h"
+#include "config_schema.h"
+
+enum {
+    CONFIG_PATH_SIZE = 256,
+    CONFIG_NAME_SIZE = 64,
+    CONFIG_SOCKET_SIZE = 108, /* sun_path, unix(7) */
+};
+
+enum config_xdp_mode { CONFIG_XDP_AUTO, CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
+enum config_log_target { CONFIG_LOG_AUTO, CONFIG_LOG_STDERR, CONFIG_LOG_JOURNAL };
+
+/* The parts' own structs hold what is theirs, so that nothing is copied from one to another. */
+struct config {
+    struct dataplane_config dataplane; /* workers, memory, ports, listen */
+    struct dataplane_settings
+        settings; /* tracker, access.mode and what else the workers take live */
+
+    struct {
+        uint32_t maximum; /* seconds; the longest interval that load may stretch to */
+        uint32_t load;    /* percent of the busiest worker's time, above which it stretches */
+    } adaptive_interval;
+
+    struct {
+        char key_file[CONFIG_PATH_SIZE];
+        uint32_t rotation; /* seconds */
+    } connection_id;
+
+    struct {
+        char program[CONFIG_PATH_SIZE];
+        enum config_xdp_mode mode;
+        bool answer_connect;
+    } xdp;
+
+    struct {
+        char file[CONFIG_PATH_SIZE]; /* "" none */
+    } access;
+
+    struct {
+        char socket[CONFIG_SOCKET_SIZE];
+        char group[CONFIG_NAME_SIZE]; /* "" the process's own */
+    } control;
+
+    struct {
+        struct dataplane_address address; /* family 0: no HTTP */
+    } metrics;
+
+    struct {
+        unsigned level; /* enum log_level */
+        enum config_log_target target;
+    } log;
+
+    struct {
+        char user[CONFIG_NAME_SIZE]; /* "" keep the one that started it */
+        bool seccomp;
+    } confine;
+};
+
+/* Every key at its default. */
+void config_defaults(struct config *config);
+
+/*
+ * Reads `path` over the defaults and checks the whole. 0, -EINVAL when the content is wrong, or
+ * another negative errno when it can't be read; `errors` then says everything that is wrong.
+ */
+int config_load(const char *path, struct config *config, FILE *errors);
+
+/*
+ * Sets one key from text as it would stand in the file (`30m`, `[1, 2]`) and checks the whole
+ * again. -ENOENT: no such key; -EPERM: it needs a restart; -EINVAL: the value. `config` is then
+ * unchanged.
+ */
+int config_set(struct config *config, const char *key, const char *value, FILE *errors);
+
+/* Writes a key's value as it would stand in the file, on one line. */
+void config_print_value(const struct config *config, const struct config_key *key, FILE *out);
+
+/* Writes the whole configuration as YAML. */
+void config_print(const struct config *config, FILE *out);
+
+/* True when both hold the same value of `key`. */
+bool config_same(const struct config *a, const struct config *b, const struct config_key *key);
+
+/* Copies the value of `key`. */
+void config_copy(struct config *to, const struct config *from, const struct config_key *key);
+
+/* Says what is wrong between keys, if anything (config_check.c). 0 or -EINVAL. */
+struct config_report;
+int config_check(const struct config *config, struct config_report *report);
