@@ -14,6 +14,7 @@
     X(ip_header, "bad IP version, header length or total length")                                  \
     X(fragment, "IP fragment")                                                                     \
     X(udp_length, "UDP length does not fit the packet")                                            \
+    X(checksum, "IP or UDP checksum wrong, as the NIC found")                                      \
     X(source_port, "UDP source port 0: nowhere to answer to")                                      \
     X(source_address, "source address that can't be answered: multicast, broadcast, loopback, zero")\
     X(short_request, "payload shorter than its BEP 15 action needs")                               \
@@ -32,6 +33,8 @@
 #define COUNTERS_EVENTS(X)                                                                         \
     X(received, "packets received from ports")                                                     \
     X(punted, "packets handed to the kernel over the exception port")                              \
+    X(from_kernel, "packets sent for the kernel, from the exception port (not in received)")       \
+    X(from_kernel_lost, "packets of the kernel's that the port's transmit queue would not take")   \
     X(connects, "connect requests answered")                                                       \
     X(announces_ipv4, "announces answered, IPv4")                                                  \
     X(announces_ipv6, "announces answered, IPv6")                                                  \

@@ -139,6 +139,12 @@ void dataplane_worker_info(struct dataplane *dataplane, unsigned worker,
                            struct dataplane_worker_info *info);
 int dataplane_port_info(struct dataplane *dataplane, unsigned port, struct dataplane_port_info *info);
 
+/*
+ * The clock of the tables (`now` of swarms.h, `seen` of transfer.h): seconds, about those of the wall
+ * clock at the start, and steady from then on, however the wall clock is set.
+ */
+uint32_t dataplane_now(const struct dataplane *dataplane);
+
 /* The worker that owns a swarm. */
 unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_hash);
 
