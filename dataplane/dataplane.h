@@ -133,6 +133,9 @@ struct dataplane_port_info {
     unsigned mbufs_free, mbufs_total;
 };
 
+/* Of cycles_busy and cycles_total. */
+uint64_t dataplane_cycles_per_second(const struct dataplane *dataplane);
+
 unsigned dataplane_workers(const struct dataplane *dataplane);
 unsigned dataplane_ports(const struct dataplane *dataplane);
 void dataplane_worker_info(struct dataplane *dataplane, unsigned worker,
