@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "chunk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "bytes.h"
+
+/*
+ * Where the header's fields lie. The first 16 bytes are the same in every version, so that an
+ * intact chunk of a newer version can be told from a damaged one.
+ */
+enum {
+    AT_MAGIC = 0,
+    AT_VERSION = 4,
+    AT_HEADER_SIZE = 6,
+    AT_CHECKSUM = 8, /* XXH64 of all that follows it, seeded with the first 8 bytes */
+    AT_CHECKED = 16,
+
+    AT_APPLIANCE = 16,
+    AT_CHUNK = 18,
+    AT_BODY_SIZE = 20,
+    AT_ENTRIES = 24,
+    AT_PEERS = 28,
+    AT_EPOCH = 32,
+    AT_SEQUENCE = 40,
+    AT_LAYOUT = 48,
+    AT_TIME = 56,
+};
+
+#define MAGIC UINT32_C(0x4b43534d) /* "MSCK" */
+
+#define SEEN_MASK      ((1u << CHUNK_SEEN_BITS) - 1)
+#define SEEN_SEEDER    (1u << 14)
+#define SEEN_COMPLETED (1u << 15)
+
+enum {
+    INFO_HASH_SIZE = sizeof(((struct transfer_swarm *)0)->info_hash),
+    ENTRY_HEAD_MAX = INFO_HASH_SIZE + 2 * BYTES_VARINT_MAX,
+    ENTRY_HEAD_MIN = INFO_HASH_SIZE + 2,
+    CAPACITY_MIN = 16 << 10,
+};
+
+/* Encoding
+ * ----------------------------------------------------------------------------------------- */
+
+void chunk_writer_reset(struct chunk_writer *writer)
+{
+    writer->size = CHUNK_HEADER_SIZE;
+    writer->entries = writer->peers = 0;
+}
+
+void chunk_writer_free(struct chunk_writer *writer)
+{
+    free(writer->bytes);
+    *writer = (struct chunk_writer){0};
+}
+
+static int writer_reserve(struct chunk_writer *writer, size_t more)
+{
+    size_t needed = (writer->size < CHUNK_HEADER_SIZE ? CHUNK_HEADER_SIZE : writer->size) + more;
+    size_t capacity = writer->capacity ? writer->capacity : CAPACITY_MIN;
+    uint8_t *bytes;
+
+    if (needed > CHUNK_SIZE_MAX)
+        return -EFBIG;
+    while (capacity < needed)
+        capacity *= 2;
+    if (capacity == writer->capacity)
+        return 0;
+    bytes = realloc(writer->bytes, capacity);
+    if (!bytes)
+        return -ENOMEM;
+    if (writer->size < CHUNK_HEADER_SIZE)
+        chunk_writer_reset(writer);
+    writer->bytes = bytes;
+    writer->capacity = capacity;
+    return 0;
+}
+
+/* Last-seen and flags in 16 bits; false for a peer that isn't stored. */
+static bool encode_state(uint32_t seen, uint8_t flags, struct chunk_clock now, uint16_t *state)
+{
+    uint32_t age = now.worker > seen ? now.worker - seen : 0;
+
+    if (age > SWARMS_TIMEOUT_MAX || (flags & TRANSFER_STOPPED))
+        return false;
+    *state =
+        (uint16_t)(((now.wall - age) & SEEN_MASK) | (flags & TRANSFER_SEEDER ? SEEN_SEEDER : 0) |
+                   (flags & TRANSFER_COMPLETED ? SEEN_COMPLETED : 0));
+    return true;
+}
+
+static uint8_t *encode_ipv4(uint8_t *at, const uint8_t *peers, uint32_t count,
+                            struct chunk_clock now)
+{
+    for (; count > 0; count--, peers += sizeof(struct transfer_ipv4)) {
+        struct transfer_ipv4 peer;
+        uint16_t state;
+
+        memcpy(&peer, peers, sizeof(peer));
+        if (!encode_state(peer.seen, peer.flags, now, &state))
+            continue;
+        memcpy(at, peer.peer, sizeof(peer.peer));
+        bytes_put_u16(at + sizeof(peer.peer), state);
+        at += sizeof(peer.peer) + sizeof(state);
+    }
+    return at;
+}
+
+static uint8_t *encode_ipv6(uint8_t *at, const uint8_t *peers, uint32_t count,
+                            struct chunk_clock now)
+{
+    for (; count > 0; count--, peers += sizeof(struct transfer_ipv6)) {
+        struct transfer_ipv6 peer;
+        uint16_t state;
+
+        memcpy(&peer, peers, sizeof(peer));
+        if (!encode_state(peer.seen, peer.flags, now, &state))
+            continue;
+        memcpy(at, peer.peer, sizeof(peer.peer));
+        bytes_put_u16(at + sizeof(peer.peer), state);
+        at += sizeof(peer.peer) + sizeof(state);
+    }
+    return at;
+}
+
+/*
+ * The head comes before the peers, but its length depends on how many of them are stored: the peers
+ * are encoded behind the longest head there may be, and moved up to the one there is.
+ */
+int chunk_writer_add(struct chunk_writer *writer, const struct transfer_swarm *swarm,
+                     const void *peers, struct chunk_clock now)
+{
+    size_t peer_size = chunk_peer_size(swarm->family);
+    int error = writer_reserve(writer, ENTRY_HEAD_MAX + swarm->peers * peer_size);
+    uint8_t *head, *body, *end;
+    uint32_t stored;
+
+    if (error)
+        return error;
+    head = writer->bytes + writer->size;
+    body = head + ENTRY_HEAD_MAX;
+    end = swarm->family == SWARMS_IPV4 ? encode_ipv4(body, peers, swarm->peers, now)
+                                       : encode_ipv6(body, peers, swarm->peers, now);
+    stored = (uint32_t)((size_t)(end - body) / peer_size);
+
+    memcpy(head, swarm->info_hash, sizeof(swarm->info_hash));
+    head += sizeof(swarm->info_hash);
+    head = bytes_put_varint(head, (uint64_t)stored << 1 | swarm->family);
+    head = bytes_put_varint(head, swarm->completed);
+    memmove(head, body, (size_t)(end - body));
+
+    writer->size = (size_t)(head - writer->bytes) + (size_t)(end - body);
+    writer->entries++;
+    writer->peers += stored;
+    return 0;
+}
+
+uint64_t chunk_writer_digest(const struct chunk_writer *writer)
+{
+    if (writer->size <= CHUNK_HEADER_SIZE)
+        return 0;
+    return XXH3_64bits(writer->bytes + CHUNK_HEADER_SIZE, writer->size - CHUNK_HEADER_SIZE);
+}
+
+static uint64_t checksum(const uint8_t *bytes, size_t size)
+{
+    return XXH64(bytes + AT_CHECKED, size - AT_CHECKED, bytes_get_u64(bytes));
+}
+
+int chunk_writer_finish(struct chunk_writer *writer, const struct chunk_header *header)
+{
+    int error = writer_reserve(writer, 0);
+    uint8_t *at = writer->bytes;
+
+    if (error)
+        return error;
+    bytes_put_u32(at + AT_MAGIC, MAGIC);
+    bytes_put_u16(at + AT_VERSION, CHUNK_VERSION);
+    bytes_put_u16(at + AT_HEADER_SIZE, CHUNK_HEADER_SIZE);
+    bytes_put_u16(at + AT_APPLIANCE, header->appliance);
+    bytes_put_u16(at + AT_CHUNK, header->chunk);
+    bytes_put_u32(at + AT_BODY_SIZE, (uint32_t)(writer->size - CHUNK_HEADER_SIZE));
+    bytes_put_u32(at + AT_ENTRIES, writer->entries);
+    bytes_put_u32(at + AT_PEERS, writer->peers);
+    bytes_put_u64(at + AT_EPOCH, header->epoch);
+    bytes_put_u64(at + AT_SEQUENCE, header->sequence);
+    bytes_put_u64(at + AT_LAYOUT, header->layout);
+    bytes_put_u64(at + AT_TIME, header->time);
+    bytes_put_u64(at + AT_CHECKSUM, checksum(at, writer->size));
+    return 0;
+}
+
+/* Decoding
+ * ----------------------------------------------------------------------------------------- */
+
+static void header_read(struct chunk_header *header, const uint8_t *at)
+{
+    *header = (struct chunk_header){
+        .appliance = bytes_get_u16(at + AT_APPLIANCE),
+        .chunk = bytes_get_u16(at + AT_CHUNK),
+        .entries = bytes_get_u32(at + AT_ENTRIES),
+        .peers = bytes_get_u32(at + AT_PEERS),
+        .body_size = bytes_get_u32(at + AT_BODY_SIZE),
+        .epoch = bytes_get_u64(at + AT_EPOCH),
+        .sequence = bytes_get_u64(at + AT_SEQUENCE),
+        .layout = bytes_get_u64(at + AT_LAYOUT),
+        .time = bytes_get_u64(at + AT_TIME),
+    };
+}
+
+int chunk_reader_open(struct chunk_reader *reader, const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+    uint16_t version;
+
+    if (size < AT_CHECKED || size > CHUNK_SIZE_MAX || bytes_get_u32(at + AT_MAGIC) != MAGIC ||
+        bytes_get_u64(at + AT_CHECKSUM) != checksum(at, size))
+        return -EBADMSG;
+    version = bytes_get_u16(at + AT_VERSION);
+    if (version > CHUNK_VERSION)
+        return -ENOTSUP;
+    if (version < 1 || size < CHUNK_HEADER_SIZE ||
+        bytes_get_u16(at + AT_HEADER_SIZE) != CHUNK_HEADER_SIZE)
+        return -EBADMSG;
+
+    header_read(&reader->header, at);
+    if (reader->header.body_size != size - CHUNK_HEADER_SIZE ||
+        reader->header.chunk >= TRANSFER_CHUNKS)
+        return -EBADMSG;
+    reader->at = at + CHUNK_HEADER_SIZE;
+    reader->end = at + size;
+    reader->entries_left = reader->header.entries;
+    reader->peers_left = reader->header.peers;
+    return 0;
+}
+
+int chunk_reader_next(struct chunk_reader *reader, struct chunk_entry *entry)
+{
+    const uint8_t *at = reader->at;
+    uint64_t head, completed;
+    size_t body;
+
+    if (reader->entries_left == 0)
+        return at == reader->end && reader->peers_left == 0 ? 0 : -EBADMSG;
+    if (reader->end - at < ENTRY_HEAD_MIN)
+        return -EBADMSG;
+    entry->info_hash = at;
+    at = bytes_get_varint(at + INFO_HASH_SIZE, reader->end, (uint64_t)reader->peers_left << 1 | 1,
+                          &head);
+    if (!at)
+        return -EBADMSG;
+    at = bytes_get_varint(at, reader->end, UINT32_MAX, &completed);
+    if (!at)
+        return -EBADMSG;
+    entry->family = head & 1 ? SWARMS_IPV6 : SWARMS_IPV4;
+    entry->peers = (uint32_t)(head >> 1);
+    entry->completed = (uint32_t)completed;
+    entry->records = at;
+    body = entry->peers * chunk_peer_size(entry->family);
+    if ((size_t)(reader->end - at) < body)
+        return -EBADMSG;
+
+    reader->at = at + body;
+    reader->entries_left--;
+    reader->peers_left -= entry->peers;
+    return 1;
+}
+
+/* Age in seconds, on our clock, of a peer with this state. */
+static uint32_t decode_age(uint16_t state, const struct chunk_times *times)
+{
+    int64_t age_when_written = (int64_t)((times->written - state) & SEEN_MASK);
+    int64_t since = (int64_t)(times->now.wall - times->written + (uint64_t)times->writer_ahead);
+
+    if (since > UINT32_MAX - (int64_t)SEEN_MASK)
+        return UINT32_MAX;
+    return since < -age_when_written ? 0 : (uint32_t)(since + age_when_written);
+}
+
+static uint8_t decode_flags(uint16_t state)
+{
+    return (uint8_t)((state & SEEN_SEEDER ? TRANSFER_SEEDER : 0) |
+                     (state & SEEN_COMPLETED ? TRANSFER_COMPLETED : 0));
+}
+
+uint32_t chunk_entry_peers(const struct chunk_entry *entry, uint32_t first, uint32_t count,
+                           const struct chunk_times *times, void *peers)
+{
+    size_t stored_size = chunk_peer_size(entry->family), address_size = stored_size - 2;
+    const uint8_t *from = entry->records + first * stored_size;
+    uint8_t *to = peers;
+    uint32_t written = 0;
+
+    if (first >= entry->peers)
+        return 0;
+    if (count > entry->peers - first)
+        count = entry->peers - first;
+    for (; count > 0; count--, from += stored_size) {
+        uint16_t state = bytes_get_u16(from + address_size);
+        uint32_t age = decode_age(state, times);
+        bool reachable = bytes_get_u16(from + address_size - 2) != 0; /* port */
+
+        if (!reachable || age > times->timeout || age > times->now.worker)
+            continue;
+        memcpy(to, from, address_size);
+        to[address_size] = decode_flags(state);
+        to[address_size + 1] = 0;
+        bytes_put_u32(to + stored_size, times->now.worker - age);
+        to += chunk_transfer_size(entry->family);
+        written++;
+    }
+    return written;
+}
