@@ -24,6 +24,8 @@ enum config_log_target { CONFIG_LOG_AUTO, CONFIG_LOG_STDERR, CONFIG_LOG_JOURNAL 
 
 /* The parts' own structs hold what is theirs, so that nothing is copied from one to another. */
 struct config {
+    char folder[CONFIG_PATH_SIZE]; /* of the file; relative paths in it are taken from here */
+
     struct dataplane_config dataplane; /* workers, memory, ports, listen */
     struct dataplane_settings
         settings; /* tracker, access.mode and what else the workers take live */
@@ -77,6 +79,10 @@ void config_defaults(struct config *config);
  */
 int config_load(const char *path, struct config *config, FILE *errors);
 
+/* The same, of what `path` holds. */
+int config_parse(const char *text, size_t size, const char *path, struct config *config,
+                 FILE *errors);
+
 /*
  * Sets one key from text as it would stand in the file (`30m`, `[1, 2]`) and checks the whole
  * again. -ENOENT: no such key; -EPERM: it needs a restart; -EINVAL: the value. `config` is then
@@ -96,6 +102,9 @@ bool config_same(const struct config *a, const struct config *b, const struct co
 /* Copies the value of `key`. */
 void config_copy(struct config *to, const struct config *from, const struct config_key *key);
 
-/* Says what is wrong between keys, if anything (config_check.c). 0 or -EINVAL. */
+/* What each differing key was and is. */
+void config_print_changes(const struct config *from, const struct config *to, FILE *out);
+
+/* Says what is wrong between keys, if anything. */
 struct config_report;
-int config_check(const struct config *config, struct config_report *report);
+void config_check(const struct config *config, struct config_report *report);

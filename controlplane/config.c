@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "config.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_file.h"
+#include "config_report.h"
+#include "config_value.h"
+
+/* Reading ------------------------------------------------------------------------------------- */
+
+/* The whole stream, for the caller to free; NULL with errno set when it can't be had. */
+static char *read_stream(FILE *file, size_t *size)
+{
+    char *text = malloc(CONFIG_FILE_MAX + 1);
+
+    if (!text)
+        return NULL;
+    *size = fread(text, 1, CONFIG_FILE_MAX + 1, file);
+    if (!ferror(file) && *size <= CONFIG_FILE_MAX)
+        return text;
+    if (!ferror(file))
+        errno = EFBIG;
+    free(text);
+    return NULL;
+}
+
+static char *read_file(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "re");
+    char *text;
+
+    if (!file)
+        return NULL;
+    text = read_stream(file, size);
+    fclose(file);
+    return text;
+}
+
+/* Absolute: the process may change its working directory. */
+static void set_folder(struct config *config, const char *path)
+{
+    char *absolute = realpath(path, NULL);
+
+    if (absolute)
+        snprintf(config->folder, sizeof(config->folder), "%s", dirname(absolute));
+    free(absolute);
+}
+
+void config_defaults(struct config *config)
+{
+    struct config_report report = {.out = stderr};
+
+    memset(config, 0, sizeof(*config));
+    for (const struct config_key *key = config_keys; key->name; key++)
+        if (key->initial)
+            config_read_value(key, key->initial, config, &report);
+    if (report.errors)
+        abort(); /* the table contradicts itself; the unit tests would have said so */
+}
+
+int config_parse(const char *text, size_t size, const char *path, struct config *config,
+                 FILE *errors)
+{
+    struct config_report report = {.file = path, .out = errors};
+
+    config_defaults(config);
+    set_folder(config, path);
+    config_read_document(text, size, config, &report);
+    if (!report.errors)
+        config_check(config, &report);
+    return report.errors ? -EINVAL : 0;
+}
+
+int config_load(const char *path, struct config *config, FILE *errors)
+{
+    size_t size = 0;
+    char *text = read_file(path, &size);
+
+    if (!text) {
+        int error = errno;
+        fprintf(errors, "%s: can't be read: %s\n", path, strerror(error));
+        return -error;
+    }
+    int error = config_parse(text, size, path, config, errors);
+    free(text);
+    return error;
+}
+
+int config_set(struct config *config, const char *name, const char *value, FILE *errors)
+{
+    struct config_report report = {.out = errors};
+    const struct config_key *key = config_key_find(name);
+    struct config changed = *config;
+
+    if (!key) {
+        fprintf(errors, "%s: unknown key\n", name);
+        return -ENOENT;
+    }
+    if (key->restart) {
+        fprintf(errors, "%s: needs a restart: %s\n", name, key->restart);
+        return -EPERM;
+    }
+    config_read_value(key, value, &changed, &report);
+    if (!report.errors)
+        config_check(&changed, &report);
+    if (report.errors)
+        return -EINVAL;
+    *config = changed;
+    return 0;
+}
+
+/* One key ------------------------------------------------------------------------------------- */
+
+static unsigned count_of(const struct config *config, const struct config_key *key)
+{
+    return key->list_max ? *(const unsigned *)((const char *)config + key->count_offset) : 1;
+}
+
+static const char *value_of(const struct config *config, const struct config_key *key,
+                            unsigned item)
+{
+    return (const char *)config + key->offset + item * key->size;
+}
+
+/* Whether a field is of the record's kind, which its first field tells. */
+static bool field_applies(const struct config_key *key, const struct config_key *field,
+                          const char *record)
+{
+    const struct config_key *type = key->fields;
+    uint64_t kind = config_number_get(type, record + type->offset);
+
+    return field->kinds == 0 || field->kinds & 1u << kind;
+}
+
+static void print_record(const struct config_key *key, const char *record, FILE *out)
+{
+    const char *separator = "{";
+
+    for (const struct config_key *field = key->fields; field->name; field++) {
+        if (!field_applies(key, field, record))
+            continue;
+        fprintf(out, "%s%s: ", separator, field->name);
+        config_value_print(field, record + field->offset, out);
+        separator = ", ";
+    }
+    fputc('}', out);
+}
+
+static void print_item(const struct config_key *key, const char *value, FILE *out)
+{
+    if (key->type == CONFIG_RECORD)
+        print_record(key, value, out);
+    else
+        config_value_print(key, value, out);
+}
+
+void config_print_value(const struct config *config, const struct config_key *key, FILE *out)
+{
+    unsigned count = count_of(config, key);
+
+    if (!key->list_max) {
+        print_item(key, value_of(config, key, 0), out);
+        return;
+    }
+    fputc('[', out);
+    for (unsigned i = 0; i < count; i++) {
+        fputs(i ? ", " : "", out);
+        print_item(key, value_of(config, key, i), out);
+    }
+    fputc(']', out);
+}
+
+/* Strings are zeroed behind their end, and records whole, so bytes can be compared. */
+bool config_same(const struct config *a, const struct config *b, const struct config_key *key)
+{
+    unsigned count = count_of(a, key);
+
+    return count == count_of(b, key) &&
+           memcmp(value_of(a, key, 0), value_of(b, key, 0), count * key->size) == 0;
+}
+
+void config_copy(struct config *to, const struct config *from, const struct config_key *key)
+{
+    unsigned count = count_of(from, key);
+
+    memcpy((char *)to + key->offset, value_of(from, key, 0), count * key->size);
+    if (key->list_max)
+        *(unsigned *)((char *)to + key->count_offset) = count;
+}
+
+/* All keys ------------------------------------------------------------------------------------ */
+
+static size_t section_length(const struct config_key *key)
+{
+    const char *dot = strchr(key->name, '.');
+
+    return dot ? (size_t)(dot - key->name) : 0;
+}
+
+/* One list item a line, where items are long. */
+static void print_records(const struct config *config, const struct config_key *key, FILE *out)
+{
+    for (unsigned i = 0; i < count_of(config, key); i++) {
+        fputs("\n  - ", out);
+        print_item(key, value_of(config, key, i), out);
+    }
+}
+
+void config_print(const struct config *config, FILE *out)
+{
+    const char *section = "";
+    size_t length = 0;
+
+    for (const struct config_key *key = config_keys; key->name; key++) {
+        size_t own = section_length(key);
+
+        if (own && (own != length || strncmp(section, key->name, own) != 0))
+            fprintf(out, "%.*s:\n", (int)own, key->name);
+        section = key->name;
+        length = own;
+        fprintf(out, "%s%s: ", own ? "  " : "", key->name + (own ? own + 1 : 0));
+        if (key->type == CONFIG_RECORD)
+            print_records(config, key, out);
+        else
+            config_print_value(config, key, out);
+        fputc('\n', out);
+    }
+}
+
+void config_print_changes(const struct config *from, const struct config *to, FILE *out)
+{
+    for (const struct config_key *key = config_keys; key->name; key++) {
+        if (config_same(from, to, key))
+            continue;
+        fprintf(out, "%s: ", key->name);
+        config_print_value(from, key, out);
+        fputs(" -> ", out);
+        config_print_value(to, key, out);
+        fputs(key->restart ? " (needs a restart)\n" : "\n", out);
+    }
+}

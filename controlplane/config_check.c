@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What no key can be told to be wrong about on its own. */
+#include <string.h>
+
+#include "config.h"
+#include "config_report.h"
+
+static void check_cores(const struct config *config, struct config_report *report)
+{
+    const struct dataplane_config *dataplane = &config->dataplane;
+
+    for (unsigned i = 0; i < dataplane->workers; i++)
+        for (unsigned j = 0; j < i; j++)
+            if (dataplane->cores[i] == dataplane->cores[j])
+                config_complain(report, "workers.cores", i + 1,
+                                "expected each core once, found %u again", dataplane->cores[i]);
+}
+
+static void check_ports(const struct config *config, struct config_report *report)
+{
+    const struct dataplane_config *dataplane = &config->dataplane;
+
+    if (dataplane->ports_count == 0)
+        config_complain(report, "ports", 0, "expected at least one port, found none");
+    for (unsigned i = 0; i < dataplane->ports_count; i++) {
+        const struct dataplane_port_config *port = &dataplane->ports[i];
+
+        if (port->kind == DATAPLANE_AF_XDP && strlen(port->device) > 15)
+            config_complain(report, "ports", i + 1,
+                            "expected an interface's name (up to 15 characters), found \"%s\"",
+                            port->device);
+        for (unsigned j = 0; j < i; j++)
+            if (dataplane->ports[j].kind == port->kind &&
+                strcmp(dataplane->ports[j].device, port->device) == 0)
+                config_complain(report, "ports", i + 1, "expected each port once, found %s again",
+                                port->device);
+    }
+}
+
+static void check_listen(const struct config *config, struct config_report *report)
+{
+    const struct dataplane_config *dataplane = &config->dataplane;
+
+    for (unsigned i = 0; i < dataplane->listen_count; i++)
+        for (unsigned j = 0; j < i; j++)
+            if (memcmp(&dataplane->listen[i], &dataplane->listen[j],
+                       sizeof(dataplane->listen[i])) == 0)
+                config_complain(report, "listen", i + 1,
+                                "expected each address once, found item %u again", j);
+}
+
+static void check_tracker(const struct config *config, struct config_report *report)
+{
+    const struct dataplane_settings *settings = &config->settings;
+    uint32_t longest = config->adaptive_interval.maximum + settings->interval_jitter;
+
+    if (settings->interval_jitter >= settings->interval)
+        config_complain(report, "tracker.interval_jitter", 0,
+                        "expected less than tracker.interval, %us, found %us", settings->interval,
+                        settings->interval_jitter);
+    if (config->adaptive_interval.maximum < settings->interval)
+        config_complain(report, "tracker.interval_max", 0,
+                        "expected at least tracker.interval, %us, found %us", settings->interval,
+                        config->adaptive_interval.maximum);
+    if (settings->timeouts.peer <= longest)
+        config_complain(report, "tracker.peer_timeout", 0,
+                        "expected more than tracker.interval_max and tracker.interval_jitter "
+                        "together, %us, found %us",
+                        longest, settings->timeouts.peer);
+    if (settings->numwant_default > settings->numwant_max)
+        config_complain(report, "tracker.numwant_default", 0,
+                        "expected at most tracker.numwant_max, %u, found %u", settings->numwant_max,
+                        settings->numwant_default);
+}
+
+static void check_access(const struct config *config, struct config_report *report)
+{
+    if (config->settings.access_mode == DATAPLANE_ACCESS_ALLOW && !*config->access.file)
+        config_complain(report, "access.file", 0,
+                        "expected a list for access.mode allow, found nothing");
+}
+
+void config_check(const struct config *config, struct config_report *report)
+{
+    check_cores(config, report);
+    check_ports(config, report);
+    check_listen(config, report);
+    check_tracker(config, report);
+    check_access(config, report);
+}
