@@ -182,7 +182,7 @@ const struct config_key config_keys[] = {
      .help = "A torrent without peers keeps its download count for so long."},
 
     {"connection_id.key_file", CONFIG_PATH, FIELD(connection_id.key_file),
-     .initial = "/var/lib/muster/connection-id.key", .restart = RESTART_SOCKET,
+     .initial = "/var/lib/muster/connection-id.key", .restart = "the keys are read at start",
      .help =
          "Where the keys are kept (mode 0600; made if missing), so that connection IDs outlive a "
          "restart. Appliances with the same file honour each other's."},
