@@ -80,13 +80,13 @@ static bool is_choice(const char *choices, const char *text)
 {
     size_t length = strlen(text);
 
-    while (length > 0) {
+    while (length > 0 && strchr(text, '|') == NULL) {
         if (strncmp(choices, text, length) == 0 &&
             (choices[length] == '|' || choices[length] == '\0'))
             return true;
         choices = strchr(choices, '|');
         if (choices == NULL)
-            return false;
+            break;
         choices++;
     }
     return false;

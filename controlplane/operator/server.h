@@ -6,6 +6,8 @@
  * A client's requests are handled one after the other, one a turn of the event loop, each only when
  * the replies before it have gone out. So nobody's pipelining delays the others, and what is held
  * for a client is at most one request and one reply.
+ *
+ * The process has to ignore SIGPIPE.
  */
 #pragma once
 
