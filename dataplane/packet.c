@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "packet.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "../bpf/rules.h"
+
+/* What the layers tell each other while the rules are gone through. */
+struct parse {
+    const struct listen_table *listen;
+    struct request *request;
+    const uint8_t *frame;
+    unsigned length;    /* of the frame */
+    unsigned network;   /* offset of the IP header */
+    unsigned transport; /* offset of the UDP header */
+    unsigned ip_end;    /* where the IP packet says that it ends, from the frame's start */
+    bool fragment;      /* the first one of a datagram */
+    bool answerable;    /* the source at layer 3 can be answered */
+};
+
+/* True when the frame doesn't reach `size` bytes beyond `offset`. */
+static inline bool parse_short(const struct parse *parse, unsigned offset, unsigned size)
+{
+    return parse->length < offset + size;
+}
+
+/* Rules 16 to 19. */
+static inline uint8_t parse_bep15(const struct parse *parse, unsigned length)
+{
+    const struct bep15_request *header =
+        (const void *)(parse->frame + parse->transport + sizeof(struct wire_udp));
+    uint32_t action;
+    unsigned needed;
+
+    parse->request->payload_length = (uint16_t)length;
+    if (length < sizeof(*header))
+        return COUNTER_DROP_short_request;
+    action = be32toh(header->action);
+    needed = rules_request_size(action);
+    if (needed == 0)
+        return COUNTER_DROP_action;
+    if (action == BEP15_CONNECT && header->connection_id != htobe64(BEP15_MAGIC))
+        return COUNTER_DROP_magic;
+    if (length < needed)
+        return COUNTER_DROP_short_request;
+    return (uint8_t)(REQUEST_CONNECT + action);
+}
+
+_Static_assert((unsigned)REQUEST_ANNOUNCE - REQUEST_CONNECT == BEP15_ANNOUNCE &&
+                   (unsigned)REQUEST_SCRAPE - REQUEST_CONNECT == BEP15_SCRAPE,
+               "verdicts of valid requests are in the order of their actions");
+
+/* Rules 11 to 15, for a datagram to one of our ports. */
+static inline uint8_t parse_udp(const struct parse *parse)
+{
+    const struct wire_eth *eth = (const void *)parse->frame;
+    const struct wire_udp *udp = (const void *)(parse->frame + parse->transport);
+    unsigned length = be16toh(udp->length);
+
+    if (parse->fragment)
+        return COUNTER_DROP_fragment;
+    if (!rules_ip_length_valid(parse->transport - parse->network, parse->ip_end - parse->network,
+                               parse->length - parse->network))
+        return COUNTER_DROP_ip_header;
+    if (!rules_udp_length_valid(length, parse->ip_end - parse->transport))
+        return COUNTER_DROP_udp_length;
+    if (udp->source_port == 0)
+        return COUNTER_DROP_source_port;
+    if (!parse->answerable || rules_ethernet_group(eth->source[0]))
+        return COUNTER_DROP_source_address;
+
+    parse->request->network = (uint8_t)parse->network;
+    parse->request->transport = (uint8_t)parse->transport;
+    return parse_bep15(parse, length - (unsigned)sizeof(*udp));
+}
+
+/* Rules 5 to 10. */
+static inline uint8_t parse_ipv4(struct parse *parse)
+{
+    const struct wire_ipv4 *ipv4 = (const void *)(parse->frame + parse->network);
+    const struct wire_udp *udp;
+    uint16_t fragment;
+
+    if (parse_short(parse, parse->network, sizeof(*ipv4)))
+        return COUNTER_DROP_short_frame;
+    if (!rules_ipv4_header_valid(ipv4->version_ihl))
+        return COUNTER_DROP_ip_header;
+    fragment = be16toh(ipv4->fragment);
+    if (ipv4->protocol != WIRE_IPPROTO_UDP || rules_ipv4_later_fragment(fragment))
+        return REQUEST_PUNT;
+    parse->transport = parse->network + (ipv4->version_ihl & 15u) * 4;
+    if (parse_short(parse, parse->transport, sizeof(*udp)))
+        return COUNTER_DROP_short_frame;
+
+    udp = (const void *)(parse->frame + parse->transport);
+    if (!listen_match_ipv4(parse->listen, ipv4->destination, udp->destination_port))
+        return REQUEST_PUNT;
+    parse->request->family = SWARMS_IPV4;
+    parse->fragment = rules_ipv4_first_fragment(fragment);
+    parse->ip_end = parse->network + be16toh(ipv4->total_length);
+    parse->answerable = rules_ipv4_answerable(ipv4->source, ipv4->destination);
+    return parse_udp(parse);
+}
+
+/* Rules 7 and 8 of IPv6 for a fragment header. True when the datagram's first bytes follow it. */
+static bool parse_ipv6_fragment(struct parse *parse, uint8_t *verdict)
+{
+    const struct wire_ipv6_fragment *header = (const void *)(parse->frame + parse->transport);
+
+    if (parse_short(parse, parse->transport, sizeof(*header))) {
+        *verdict = COUNTER_DROP_short_frame;
+        return false;
+    }
+    if (header->next_header != WIRE_IPPROTO_UDP ||
+        rules_ipv6_later_fragment(be16toh(header->fragment))) {
+        *verdict = REQUEST_PUNT;
+        return false;
+    }
+    parse->fragment = true;
+    parse->transport += (unsigned)sizeof(*header);
+    return true;
+}
+
+/* Rules 5 to 10. */
+static inline uint8_t parse_ipv6(struct parse *parse)
+{
+    const struct wire_ipv6 *ipv6 = (const void *)(parse->frame + parse->network);
+    const struct wire_udp *udp;
+    uint64_t source[2], destination[2];
+    uint8_t verdict;
+
+    if (parse_short(parse, parse->network, sizeof(*ipv6)))
+        return COUNTER_DROP_short_frame;
+    if (!rules_ipv6_header_valid(parse->frame[parse->network]))
+        return COUNTER_DROP_ip_header;
+    parse->transport = parse->network + (unsigned)sizeof(*ipv6);
+    if (ipv6->next_header == WIRE_IPPROTO_IPV6_FRAGMENT) {
+        if (!parse_ipv6_fragment(parse, &verdict))
+            return verdict;
+    } else if (ipv6->next_header != WIRE_IPPROTO_UDP) {
+        return REQUEST_PUNT;
+    }
+    if (parse_short(parse, parse->transport, sizeof(*udp)))
+        return COUNTER_DROP_short_frame;
+
+    udp = (const void *)(parse->frame + parse->transport);
+    memcpy(source, ipv6->source, sizeof(source));
+    memcpy(destination, ipv6->destination, sizeof(destination));
+    if (!listen_match_ipv6(parse->listen, destination[0], destination[1], udp->destination_port))
+        return REQUEST_PUNT;
+    parse->request->family = SWARMS_IPV6;
+    parse->ip_end = parse->network + (unsigned)sizeof(*ipv6) + be16toh(ipv6->payload_length);
+    parse->answerable = rules_ipv6_answerable(source[0], source[1], destination[0], destination[1]);
+    return parse_udp(parse);
+}
+
+/* Rules 1 to 4. */
+static inline uint8_t parse_ethernet(struct parse *parse)
+{
+    const struct wire_eth *eth = (const void *)parse->frame;
+    uint16_t ethertype;
+
+    if (parse_short(parse, 0, sizeof(*eth)))
+        return COUNTER_DROP_short_frame;
+    if (rules_ethernet_group(eth->destination[0]))
+        return REQUEST_PUNT;
+    ethertype = be16toh(eth->ethertype);
+    parse->network = sizeof(*eth);
+    for (unsigned tags = 0; tags < WIRE_VLAN_TAGS_MAX; tags++) {
+        const struct wire_vlan *vlan = (const void *)(parse->frame + parse->network);
+
+        if (ethertype != WIRE_ETHERTYPE_VLAN && ethertype != WIRE_ETHERTYPE_QINQ)
+            break;
+        if (parse_short(parse, parse->network, sizeof(*vlan)))
+            return COUNTER_DROP_short_frame;
+        ethertype = be16toh(vlan->ethertype);
+        parse->network += (unsigned)sizeof(*vlan);
+    }
+    if (ethertype == WIRE_ETHERTYPE_IPV4)
+        return parse_ipv4(parse);
+    if (ethertype == WIRE_ETHERTYPE_IPV6)
+        return parse_ipv6(parse);
+    return REQUEST_PUNT;
+}
+
+void packet_parse(const struct listen_table *listen, struct request *request)
+{
+    struct parse parse = {
+        .listen = listen,
+        .request = request,
+        .frame = request->frame,
+        .length = request->length,
+    };
+
+    request->url_length = 0;
+    request->verdict = parse_ethernet(&parse);
+}
+
+bool packet_options(struct request *request)
+{
+    const uint8_t *payload = request_payload(request);
+    unsigned end = request->payload_length;
+    unsigned at = sizeof(struct bep15_announce);
+
+    while (at < end && payload[at] != BEP41_END) {
+        uint8_t option = payload[at++];
+        unsigned length;
+
+        if (option == BEP41_NOP)
+            continue;
+        if (at == end)
+            return false;
+        length = payload[at++];
+        if (length > end - at)
+            return false;
+        if (option == BEP41_URL_DATA && request->url_length == 0) {
+            request->url_offset = (uint16_t)at;
+            request->url_length = (uint8_t)length;
+        }
+        at += length;
+    }
+    return true;
+}
