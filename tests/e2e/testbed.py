@@ -131,7 +131,8 @@ class Musterd:
 
     def command(self, *arguments):
         """The command line that runs musterd here: in its namespace, with its own bpffs."""
-        setup = f"mount -t sysfs sysfs /sys && mount --bind {self.pins} /sys/fs/bpf && exec \"$@\""
+        setup = ("umount -l /sys && mount -t sysfs sysfs /sys"
+                 f" && mount --bind {self.pins} /sys/fs/bpf && exec \"$@\"")
         return self.namespace.command("unshare", "--mount", "--propagation", "private", "--",
                                       "sh", "-c", setup, "sh", MUSTERD, *arguments)
 
