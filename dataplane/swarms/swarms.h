@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The swarms of one worker: which peers are on which torrent. Private to the thread that owns it: no
- * lock, no atomic. Plain C; needs nothing of dataplane/, no DPDK, no system call after swarms_init().
+ * The swarms of one worker: which peers are on which torrent. Private to the thread that owns it:
+ * no lock, no atomic. Plain C; needs nothing of dataplane/, no DPDK, no system call after
+ * swarms_init().
  *
  * IPv4 and IPv6 swarms of one torrent are separate (BEP 15, "IPv6").
  */
@@ -24,7 +25,8 @@ enum {
 struct swarms_limits {
     uint32_t torrents; /* swarms, IPv4 and IPv6 counted apart */
     uint64_t peers;    /* IPv4 peers; an IPv6 peer takes the room of two */
-    /* This table's share [first, last] of the space of swarms_hash(): the index is ordered by hash. */
+    /* This table's share [first, last] of the space of swarms_hash(): the index is ordered by hash.
+     */
     uint64_t hash_first, hash_last;
 };
 
@@ -43,20 +45,23 @@ enum swarms_event { SWARMS_UPDATE, SWARMS_COMPLETED, SWARMS_STARTED, SWARMS_STOP
 
 /* One announce: the question, and room for the answer. */
 struct swarms_announce {
-    uint64_t hash;               /* swarms_hash() of the next */
-    const uint8_t *info_hash;    /* 20 bytes; may lie where the peers are written */
+    uint64_t hash;                 /* swarms_hash() of the next */
+    const uint8_t *info_hash;      /* 20 bytes; may lie where the peers are written */
     uint8_t peer[SWARMS_PEER_MAX]; /* address and port, as on the wire */
-    uint8_t family;              /* enum swarms_family */
-    uint8_t event;               /* enum swarms_event */
-    bool seeder;                 /* left == 0 */
-    uint16_t numwant;            /* peers that fit the reply, 0 for none */
-    uint8_t *peers;              /* numwant peers and SWARMS_REPLY_SLACK bytes */
+    uint8_t family;                /* enum swarms_family */
+    uint8_t event;                 /* enum swarms_event */
+    bool seeder;                   /* left == 0 */
+    uint16_t numwant;              /* peers that fit the reply, 0 for none */
+    uint8_t *peers;                /* numwant peers and SWARMS_REPLY_SLACK bytes */
 
     /* the answer */
     uint16_t peers_count;
     uint32_t seeders, leechers;
 
-    uint64_t scratch[4]; /* between the stages of one call */
+    /* between the stages of one call */
+    uint64_t random;
+    uint64_t peer_hash;
+    uint32_t guess; /* the record's line */
 };
 
 /* One row of a scrape. */
@@ -66,8 +71,6 @@ struct swarms_scrape {
     uint8_t family;
 
     uint32_t seeders, completed, leechers; /* the answer; zeros for an unknown torrent */
-
-    uint64_t scratch[1];
 };
 
 /* Plain counters and levels; read by other threads without a lock. */
@@ -77,7 +80,7 @@ struct swarms_counters {
     uint64_t peers_refused;    /* at the cap: answered, but not stored */
     uint64_t peers_expired;
     uint64_t torrents_expired;
-    uint64_t completed;        /* downloads counted */
+    uint64_t completed;                    /* downloads counted */
     uint64_t memory_used, memory_reserved; /* bytes, index included */
 };
 
@@ -87,21 +90,22 @@ struct swarms;
 size_t swarms_memory(const struct swarms_limits *limits);
 
 /*
- * Lays the tables out in `memory` (swarms_memory() bytes, zeroed, 64-byte aligned; huge pages if there
- * are any). NULL if the limits make no sense.
+ * Lays the tables out in `memory` (swarms_memory() bytes, zeroed, 64-byte aligned; huge pages if
+ * there are any). NULL if the limits make no sense.
  */
 struct swarms *swarms_init(void *memory, const struct swarms_limits *limits,
                            const struct swarms_secret *secret, uint64_t random_seed);
 
-/* The keyed hash of an info-hash: decides its owner among the workers, and its place in the index. */
+/* The keyed hash of an info-hash: decides its owner among the workers, and its place in the index.
+ */
 uint64_t swarms_hash(const struct swarms_secret *secret, const uint8_t *info_hash);
 
 /*
  * Answers up to SWARMS_BURST_MAX announces in order, one prefetching stage after the other over all
  * of them. `now` is in seconds, from any start, and never runs backwards.
  */
-void swarms_announce(struct swarms *swarms, struct swarms_announce *const announces[], unsigned count,
-                     uint32_t now);
+void swarms_announce(struct swarms *swarms, struct swarms_announce *const announces[],
+                     unsigned count, uint32_t now);
 
 void swarms_scrape(struct swarms *swarms, struct swarms_scrape *const rows[], unsigned count);
 

@@ -3,9 +3,9 @@
  * Swarms on their way out of a table and into one: what snapshots, deltas and recovery are made of.
  * The owner of the table copies out and merges in, a bounded slice at a time.
  *
- * A stream is a sequence of records, each a transfer_swarm followed by its peers, in host byte order
- * (little-endian; asserted at build). Info-hashes come grouped by chunk in ascending order; a big swarm
- * may come as several records in a row.
+ * A stream is a sequence of records, each a transfer_swarm followed by its peers, in host byte
+ * order (little-endian; asserted at build). Info-hashes come grouped by chunk in ascending order; a
+ * big swarm may come as several records in a row.
  */
 #pragma once
 
@@ -59,13 +59,23 @@ _Static_assert(sizeof(struct transfer_ipv6) == 24, "IPv6 peer record");
 struct transfer_export {
     uint16_t first_chunk, last_chunk; /* inclusive */
     bool done;
-    uint64_t position[3]; /* the exporter's own */
+
+    /* the exporter's own: the chunk, a slot of the index, a block of that swarm, an entry of it */
+    bool started;
+    uint16_t chunk;
+    uint32_t bucket, slot, block, entry;
 };
 
 /*
- * Writes the next records, at most `size` bytes and about `lines` cache lines of table. Returns the
- * bytes written. Peers that come and go meanwhile may or may not be seen; the others are, once.
+ * Writes the next records, at most `size` bytes (at least TRANSFER_SIZE_MIN) and about `lines`
+ * cache lines of table. Returns the bytes written.
+ *
+ * Announces go on between two calls. A peer that comes, goes, or moves to another block meanwhile
+ * may be seen or not, or twice; so may, very seldom, a swarm that the index moves to make room. All
+ * others are seen once. Merging is idempotent, and the next pass heals what one has missed.
  */
+enum { TRANSFER_SIZE_MIN = 128 };
+
 size_t transfer_export(struct swarms *swarms, struct transfer_export *export, uint8_t *buffer,
                        size_t size, unsigned lines, uint32_t now);
 
@@ -74,10 +84,11 @@ struct transfer_result {
 };
 
 /*
- * Merges records: the later `seen` wins, a tombstone wins a tie; a `seen` of the future counts as now;
- * peers older than the timeout are left out. Handles about `peers` peers and returns the bytes consumed
- * (whole records, or a record's head shortened in place); 0 < returned <= size, or -EINVAL when
- * the buffer doesn't hold a well-formed stream.
+ * Merges records: the later `seen` wins, a tombstone wins a tie; a `seen` of the future counts as
+ * now; peers older than the timeout are left out. Handles about `peers` peers and returns the bytes
+ * consumed (a record half done gets a new head in front of its rest); -EINVAL when the buffer
+ * doesn't hold a well-formed stream. Swarms outside of the table's share of the hashes count as
+ * refused.
  */
 int64_t transfer_import(struct swarms *swarms, uint8_t *buffer, size_t size, unsigned peers,
                         const struct swarms_timeouts *timeouts, uint32_t now,

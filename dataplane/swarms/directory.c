@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "directory.h"
+
+#include <string.h>
+
+static unsigned class_for_blocks(uint32_t blocks)
+{
+    unsigned class = BLOCK_CLASS_FIRST;
+
+    while (class < SLAB_CLASSES && directory_capacity(class) < blocks)
+        class ++;
+    return class;
+}
+
+struct block directory_open(const struct slab *slab, const struct record *record, uint32_t number,
+                            const struct swarms_secret *secret)
+{
+    struct directory_entry entry = directory_entries(slab, record)[number];
+
+    return block_open(slab_at(slab, entry.block), record->family, entry.class, entry.peers,
+                      entry.seeders, secret);
+}
+
+static void count(const struct slab *slab, struct record *record, uint32_t number, uint32_t peers,
+                  uint32_t seeders)
+{
+    struct directory_entry *entry = &directory_entries(slab, record)[number];
+    struct directory_sum *sum = &directory_sums(slab, record)[number / DIRECTORY_GROUP];
+
+    sum->peers += peers - entry->peers;
+    sum->seeders += seeders - entry->seeders;
+    record->peers += peers - entry->peers;
+    record->seeders += seeders - entry->seeders;
+    entry->peers = peers & 0xfff;
+    entry->seeders = seeders & 0xfff;
+}
+
+void directory_close(const struct slab *slab, struct record *record, uint32_t number,
+                     const struct block *block)
+{
+    count(slab, record, number, block->peers, block->seeders);
+}
+
+/* Moves the directory into an object of `class`, with room for more or fewer entries. */
+static bool move(struct slab *slab, struct record *record, unsigned class)
+{
+    uint32_t line = class < SLAB_CLASSES ? slab_alloc(slab, class) : 0;
+    struct record moved = *record;
+    uint32_t groups = (record->blocks + DIRECTORY_GROUP - 1) / DIRECTORY_GROUP;
+
+    if (line == 0)
+        return false;
+    moved.directory = line;
+    moved.class = class & 0x7f;
+    memset(slab_at(slab, line), 0, (size_t)slab_class_lines[class] * SLAB_LINE);
+    memcpy(directory_sums(slab, &moved), directory_sums(slab, record),
+           groups * sizeof(struct directory_sum));
+    memcpy(directory_entries(slab, &moved), directory_entries(slab, record),
+           record->blocks * sizeof(struct directory_entry));
+    slab_free(slab, record->class, record->directory);
+    *record = moved;
+    return true;
+}
+
+bool directory_create(struct slab *slab, struct record *record)
+{
+    unsigned class = class_for_blocks(2);
+    uint32_t line = slab_alloc(slab, class);
+    struct directory_entry entry = {
+        .block = record->block,
+        .peers = record->peers & 0xfff,
+        .seeders = record->seeders & 0xfff,
+        .class = record->class,
+    };
+
+    if (line == 0)
+        return false;
+    memset(slab_at(slab, line), 0, (size_t)slab_class_lines[class] * SLAB_LINE);
+    record->form = RECORD_DIRECTORY;
+    record->class = class & 0x7f;
+    record->directory = line;
+    record->blocks = 1;
+    directory_entries(slab, record)[0] = entry;
+    directory_sums(slab, record)[0] =
+        (struct directory_sum){.peers = entry.peers, .seeders = entry.seeders};
+    return true;
+}
+
+/* Appends an empty block with room for `peers`. */
+static bool append(struct slab *slab, struct record *record, unsigned peers)
+{
+    unsigned class = block_class_for(record->family, peers);
+    uint32_t line;
+
+    if (class > BLOCK_CLASS_LAST)
+        class = BLOCK_CLASS_LAST;
+    if (record->blocks == directory_capacity(record->class) &&
+        !move(slab, record, class_for_blocks(record->blocks + record->blocks / 2)))
+        return false;
+    line = slab_alloc(slab, class);
+    if (line == 0)
+        return false;
+    directory_entries(slab, record)[record->blocks++] =
+        (struct directory_entry){.block = line, .class = class & 0xff};
+    return true;
+}
+
+bool directory_grow(struct slab *slab, struct record *record, const struct swarms_secret *secret)
+{
+    uint64_t mean = block_capacity(record->family, BLOCK_CLASS_LAST) * DIRECTORY_FILL_PERCENT / 100;
+    uint32_t number = record->blocks;
+    unsigned bits = 31 - (unsigned)__builtin_clz(number);
+    uint32_t buddy = number - (1u << bits);
+    struct block from, to;
+
+    if (record->peers < mean * number)
+        return true;
+    /* The new block may get all of its buddy's peers, though never in practice. */
+    if (!append(slab, record, directory_entries(slab, record)[buddy].peers))
+        return false;
+    from = directory_open(slab, record, buddy, secret);
+    to = directory_open(slab, record, number, secret);
+    block_clear(&to);
+    block_split(&from, &to, DIRECTORY_HASH_BIT + bits);
+    directory_close(slab, record, buddy, &from);
+    directory_close(slab, record, number, &to);
+    /* Best effort: without memory they just stay too large. */
+    directory_resize_block(slab, record, buddy, block_class_for(record->family, from.peers + 1),
+                           secret);
+    directory_resize_block(slab, record, number, block_class_for(record->family, to.peers + 1),
+                           secret);
+    return true;
+}
+
+bool directory_resize_block(struct slab *slab, struct record *record, uint32_t number,
+                            unsigned class, const struct swarms_secret *secret)
+{
+    struct directory_entry *entry = &directory_entries(slab, record)[number];
+    struct block from = directory_open(slab, record, number, secret), to;
+    uint32_t line;
+
+    if (class == entry->class)
+        return true;
+    line = class <= BLOCK_CLASS_LAST ? slab_alloc(slab, class) : 0;
+    if (line == 0)
+        return false;
+    to = block_open(slab_at(slab, line), record->family, class, 0, 0, secret);
+    block_copy(&to, &from);
+    slab_free(slab, entry->class, entry->block);
+    entry->block = line;
+    entry->class = class & 0xff;
+    return true;
+}
+
+/* Back to a record with one block. */
+static void unwrap(struct slab *slab, struct record *record)
+{
+    struct directory_entry entry = directory_entries(slab, record)[0];
+
+    slab_free(slab, record->class, record->directory);
+    record->form = RECORD_BLOCK;
+    record->class = entry.class & 0x7f;
+    record->block = entry.block;
+}
+
+void directory_shrink(struct slab *slab, struct record *record, const struct swarms_secret *secret)
+{
+    uint64_t low =
+        block_capacity(record->family, BLOCK_CLASS_LAST) * DIRECTORY_SHRINK_PERCENT / 100;
+    uint32_t last = record->blocks - 1;
+    uint32_t buddy;
+    struct block from, to;
+
+    if (last == 0) {
+        unwrap(slab, record);
+        return;
+    }
+    if (record->peers >= low * record->blocks)
+        return;
+    buddy = last - (1u << (31 - __builtin_clz(last)));
+    from = directory_open(slab, record, last, secret);
+    to = directory_open(slab, record, buddy, secret);
+    if (!directory_resize_block(slab, record, buddy,
+                                block_class_for(record->family, from.peers + to.peers), secret))
+        return;
+    to = directory_open(slab, record, buddy, secret);
+    for (unsigned i = 0; i < from.peers; i++) {
+        const uint8_t *entry = block_entry(&from, i);
+
+        block_insert(&to, entry, block_hash(&from, i), *block_stamp(&from, i), i < from.seeders);
+    }
+    from.peers = from.seeders = 0;
+    directory_close(slab, record, last, &from);
+    directory_close(slab, record, buddy, &to);
+    slab_free(slab, from.class, directory_entries(slab, record)[last].block);
+    record->blocks--;
+}
+
+static uint32_t of_kind(uint32_t peers, uint32_t seeders, enum directory_kind kind)
+{
+    return kind == DIRECTORY_SEEDERS ? seeders : peers - seeders;
+}
+
+uint32_t directory_rank(const struct slab *slab, const struct record *record, uint32_t number,
+                        enum directory_kind kind)
+{
+    const struct directory_sum *sums = directory_sums(slab, record);
+    const struct directory_entry *entries = directory_entries(slab, record);
+    uint32_t group = number / DIRECTORY_GROUP;
+    uint32_t rank = 0;
+
+    for (uint32_t i = 0; i < group; i++)
+        rank += of_kind(sums[i].peers, sums[i].seeders, kind);
+    for (uint32_t i = group * DIRECTORY_GROUP; i < number; i++)
+        rank += of_kind(entries[i].peers, entries[i].seeders, kind);
+    return rank;
+}
+
+uint32_t directory_locate(const struct slab *slab, const struct record *record, uint32_t *rank,
+                          enum directory_kind kind)
+{
+    const struct directory_sum *sums = directory_sums(slab, record);
+    const struct directory_entry *entries = directory_entries(slab, record);
+    uint32_t group = 0, number, here;
+
+    while (*rank >= (here = of_kind(sums[group].peers, sums[group].seeders, kind))) {
+        *rank -= here;
+        group++;
+    }
+    number = group * DIRECTORY_GROUP;
+    while (*rank >= (here = of_kind(entries[number].peers, entries[number].seeders, kind))) {
+        *rank -= here;
+        number++;
+    }
+    return number;
+}
+
+void directory_free(struct slab *slab, struct record *record)
+{
+    const struct directory_entry *entries = directory_entries(slab, record);
+
+    for (uint32_t i = 0; i < record->blocks; i++)
+        slab_free(slab, entries[i].class, entries[i].block);
+    slab_free(slab, record->class, record->directory);
+}

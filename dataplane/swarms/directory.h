@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The blocks of a swarm too large for one: linear hashing on the peer's hash, so that growing
+ * splits one block (about 10 us) and shrinking merges two, never more. Blocks hold
+ * BLOCK_CLASS_LAST's capacity at most, DIRECTORY_FILL of them on average.
+ *
+ * In the slab: sums of the counts of every DIRECTORY_GROUP entries, then the entries. The sums find
+ * the peer of a given rank in a few lines, however large the swarm.
+ *
+ * A directory of the largest class has 7936 entries: about 5 M IPv4 or 2.3 M IPv6 peers in one
+ * swarm of one worker. Beyond, a peer is answered, but stored only where its block has room.
+ *
+ * Source: Litwin, "Linear hashing: a new tool for file and table addressing" (1980).
+ */
+#pragma once
+
+#include "block.h"
+#include "record.h"
+
+enum {
+    DIRECTORY_GROUP = 32,
+    DIRECTORY_HASH_BIT = 40, /* first bit of hash_peer() that chooses the block */
+    /* Mean peers of a block, as a share of its capacity: a block not yet split holds twice the mean
+     * of those that are, so more than 45 % overflows, less wastes lines of the directory. */
+    DIRECTORY_FILL_PERCENT = 42,
+    DIRECTORY_SHRINK_PERCENT = 16,
+};
+
+struct directory_entry {
+    uint32_t block; /* line */
+    uint32_t peers : 12, seeders : 12, class : 8;
+};
+
+struct directory_sum {
+    uint32_t peers, seeders;
+};
+
+_Static_assert(sizeof(struct directory_entry) == 8, "eight entries a cache line");
+
+/* Entries that a directory of the slab's `class` has room for. */
+static inline uint32_t directory_capacity(unsigned class)
+{
+    return slab_class_lines[class] * (uint32_t)SLAB_LINE /
+           (sizeof(struct directory_sum) + DIRECTORY_GROUP * sizeof(struct directory_entry)) *
+           DIRECTORY_GROUP;
+}
+
+static inline struct directory_sum *directory_sums(const struct slab *slab,
+                                                   const struct record *record)
+{
+    return slab_at(slab, record->directory);
+}
+
+static inline struct directory_entry *directory_entries(const struct slab *slab,
+                                                        const struct record *record)
+{
+    return (struct directory_entry *)(directory_sums(slab, record) +
+                                      directory_capacity(record->class) / DIRECTORY_GROUP);
+}
+
+/* The number of the block in which a peer belongs. */
+static inline uint32_t directory_block_of(const struct record *record, uint64_t hash)
+{
+    unsigned bits = 31 - (unsigned)__builtin_clz(record->blocks);
+    uint32_t key = (uint32_t)(hash >> DIRECTORY_HASH_BIT);
+    uint32_t number = key & ((2u << bits) - 1);
+
+    return number < record->blocks ? number : number & ((1u << bits) - 1);
+}
+
+struct block directory_open(const struct slab *slab, const struct record *record, uint32_t number,
+                            const struct swarms_secret *secret);
+
+/* Writes an opened block's counts back, and the sums and totals with them. */
+void directory_close(const struct slab *slab, struct record *record, uint32_t number,
+                     const struct block *block);
+
+/* Makes a directory of the record's one block. False when there is no memory; nothing changed then.
+ */
+bool directory_create(struct slab *slab, struct record *record);
+
+/* Splits the next block if the mean calls for it. False when there is no memory. */
+bool directory_grow(struct slab *slab, struct record *record, const struct swarms_secret *secret);
+
+/* Merges blocks, as few peers as are left; back to one block, if they fit. One step a call. */
+void directory_shrink(struct slab *slab, struct record *record, const struct swarms_secret *secret);
+
+/* Replaces a block by one of `class`, which holds its peers. False when there is no memory. */
+bool directory_resize_block(struct slab *slab, struct record *record, uint32_t number,
+                            unsigned class, const struct swarms_secret *secret);
+
+/* Peers of blocks before `number`: all, or only seeders or leechers. */
+enum directory_kind { DIRECTORY_SEEDERS, DIRECTORY_LEECHERS };
+
+uint32_t directory_rank(const struct slab *slab, const struct record *record, uint32_t number,
+                        enum directory_kind kind);
+
+/* The block that holds the `rank`-th seeder or leecher; *rank becomes its place among that block's.
+ */
+uint32_t directory_locate(const struct slab *slab, const struct record *record, uint32_t *rank,
+                          enum directory_kind kind);
+
+void directory_free(struct slab *slab, struct record *record);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include "table.h"
+#include "transfer.h"
+
+/* A merge under way: what all of its steps need. */
+struct merge {
+    struct swarms *swarms;
+    const struct swarms_timeouts *timeouts;
+    struct transfer_result *result;
+    uint32_t now;
+    uint32_t line; /* of the swarm's record; 0: not there */
+    uint64_t hash; /* of the info-hash */
+};
+
+struct peer {
+    const uint8_t *wire;
+    uint8_t flags;
+    uint32_t seen;
+};
+
+static unsigned peer_record_size(unsigned family)
+{
+    return family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4) : sizeof(struct transfer_ipv6);
+}
+
+static struct peer read_peer(const uint8_t *from, unsigned family, uint32_t now)
+{
+    unsigned size = block_peer_size(family);
+    struct peer peer = {.wire = from, .flags = from[size]};
+
+    memcpy(&peer.seen, from + size + 2, sizeof(peer.seen));
+    if ((int32_t)(peer.seen - now) > 0)
+        peer.seen = now;
+    return peer;
+}
+
+static uint16_t stamp_of(const struct peer *peer)
+{
+    return (uint16_t)((peer->seen & BLOCK_STAMP_MASK) |
+                      (peer->flags & TRANSFER_COMPLETED ? BLOCK_STAMP_COMPLETED : 0));
+}
+
+static void update(struct merge *merge, struct record *record, struct peers *peers,
+                   unsigned position, const struct peer *peer)
+{
+    uint16_t *stamp = block_stamp(&peers->block, position);
+    uint32_t stored = merge->now - block_age(*stamp, merge->now);
+    int32_t newer = (int32_t)(peer->seen - stored);
+
+    if (peer->flags & TRANSFER_STOPPED ? newer < 0 : newer <= 0) {
+        merge->result->peers_stale++;
+        return;
+    }
+    if (peer->flags & TRANSFER_STOPPED) {
+        block_remove(&peers->block, position);
+        merge->result->peers_removed++;
+    } else {
+        *stamp = stamp_of(peer) | (*stamp & BLOCK_STAMP_COMPLETED);
+        block_set_seeder(&peers->block, position, peer->flags & TRANSFER_SEEDER);
+        merge->result->peers_updated++;
+    }
+    peers_close(&merge->swarms->slab, record, peers);
+    if (peer->flags & TRANSFER_STOPPED)
+        peers_shrink(&merge->swarms->slab, record, peers->number, &merge->swarms->secret);
+}
+
+static void add(struct merge *merge, struct record *record, struct peers *peers, uint64_t hash,
+                const struct peer *peer)
+{
+    struct swarms *swarms = merge->swarms;
+
+    if (peer->flags & TRANSFER_STOPPED || merge->now - peer->seen > merge->timeouts->peer) {
+        merge->result->peers_stale++;
+        return;
+    }
+    if (!table_admit_peer(swarms, merge->hash, merge->line) ||
+        !peers_make_room(&swarms->slab, record, hash, peers)) {
+        merge->result->peers_refused++;
+        return;
+    }
+    block_insert(&peers->block, peer->wire, hash, stamp_of(peer), peer->flags & TRANSFER_SEEDER);
+    peers_close(&swarms->slab, record, peers);
+    if ((int32_t)(peer->seen - record->touched) > 0)
+        record->touched = peer->seen;
+    merge->result->peers_added++;
+}
+
+static void merge_peer(struct merge *merge, const uint8_t *from)
+{
+    struct swarms *swarms = merge->swarms;
+    struct record *record = table_record(swarms, merge->line);
+    struct peer peer = read_peer(from, record->family, merge->now);
+    uint64_t hash = hash_peer(&swarms->secret, record->family, peer.wire);
+    struct peers peers = peers_open(&swarms->slab, record, hash, &swarms->secret);
+    int position = block_find(&peers.block, peer.wire, hash);
+    uint32_t before = record->peers, seeders = record->seeders;
+
+    if (position >= 0)
+        update(merge, record, &peers, (unsigned)position, &peer);
+    else
+        add(merge, record, &peers, hash, &peer);
+    table_count(swarms, record, before, seeders);
+}
+
+/* Finds the swarm's record, or makes it. A record whose peers are all too old is left to expiry. */
+static void open_swarm(struct merge *merge, const struct transfer_swarm *head)
+{
+    struct swarms *swarms = merge->swarms;
+    struct record *record;
+
+    merge->hash = hash_info_hash(&swarms->secret, head->info_hash);
+    merge->line = 0;
+    if (merge->hash < swarms->limits.hash_first || merge->hash > swarms->limits.hash_last)
+        return;
+    merge->line = table_find(swarms, merge->hash, head->family, head->info_hash);
+    if (merge->line == 0)
+        merge->line = table_add(swarms, merge->hash, head->family, head->info_hash, merge->now);
+    if (merge->line == 0)
+        return;
+    record = table_record(swarms, merge->line);
+    if (head->completed > record->completed)
+        record->completed = head->completed;
+}
+
+/* Merges up to `limit` peers of a record; returns how many. */
+static uint32_t merge_swarm(struct merge *merge, const struct transfer_swarm *head,
+                            const uint8_t *peers, uint32_t limit)
+{
+    uint32_t count = head->peers < limit ? head->peers : limit;
+    unsigned size = peer_record_size(head->family);
+
+    open_swarm(merge, head);
+    if (merge->line == 0)
+        merge->result->peers_refused += count;
+    for (uint32_t i = 0; i < count && merge->line != 0; i++)
+        merge_peer(merge, peers + (size_t)i * size);
+    return count;
+}
+
+/* Reads a record's head; false when it can't be one. */
+static bool read_head(const uint8_t *from, size_t size, struct transfer_swarm *head)
+{
+    if (size < sizeof(*head))
+        return false;
+    memcpy(head, from, sizeof(*head));
+    return head->family <= SWARMS_IPV6 &&
+           head->peers <= (size - sizeof(*head)) / peer_record_size(head->family);
+}
+
+int64_t transfer_import(struct swarms *swarms, uint8_t *buffer, size_t size, unsigned peers,
+                        const struct swarms_timeouts *timeouts, uint32_t now,
+                        struct transfer_result *result)
+{
+    struct merge merge = {.swarms = swarms, .timeouts = timeouts, .result = result, .now = now};
+    size_t used = 0;
+    unsigned left = peers;
+
+    while (used < size && left > 0) {
+        struct transfer_swarm head;
+        uint32_t count;
+
+        if (!read_head(buffer + used, size - used, &head))
+            return -EINVAL;
+        count = merge_swarm(&merge, &head, buffer + used + sizeof(head), left);
+        used += sizeof(head) + (size_t)count * peer_record_size(head.family);
+        /* A swarm costs about as much as a peer, even when it has none. */
+        left -= count + 1 < left ? count + 1 : left;
+        if (count == head.peers)
+            continue;
+        head.peers -= count;
+        used -= sizeof(head);
+        memcpy(buffer + used, &head, sizeof(head));
+    }
+    return (int64_t)used;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "peers.h"
+
+#include "directory.h"
+
+struct peers peers_open_block(const struct slab *slab, struct record *record, uint32_t number,
+                              const struct swarms_secret *secret)
+{
+    struct peers peers = {.number = number};
+
+    switch (record->form) {
+    case RECORD_INLINE:
+        peers.block = block_open_inline(record->entries, record->family, record->peers,
+                                        record->seeders, secret);
+        break;
+    case RECORD_BLOCK:
+        peers.block = block_open(slab_at(slab, record->block), record->family, record->class,
+                                 record->peers, record->seeders, secret);
+        break;
+    default:
+        peers.block = directory_open(slab, record, number, secret);
+    }
+    return peers;
+}
+
+struct peers peers_open(const struct slab *slab, struct record *record, uint64_t hash,
+                        const struct swarms_secret *secret)
+{
+    uint32_t number = record->form == RECORD_DIRECTORY ? directory_block_of(record, hash) : 0;
+
+    return peers_open_block(slab, record, number, secret);
+}
+
+void peers_close(const struct slab *slab, struct record *record, const struct peers *peers)
+{
+    if (record->form == RECORD_DIRECTORY) {
+        directory_close(slab, record, peers->number, &peers->block);
+    } else {
+        record->peers = peers->block.peers;
+        record->seeders = peers->block.seeders;
+    }
+}
+
+/* Moves a swarm that isn't a directory into a block of `class`. */
+static bool move_to_block(struct slab *slab, struct record *record, unsigned class,
+                          const struct swarms_secret *secret)
+{
+    struct block from = peers_open_block(slab, record, 0, secret).block, to;
+    uint32_t line = slab_alloc(slab, class);
+
+    if (line == 0)
+        return false;
+    to = block_open(slab_at(slab, line), record->family, class, 0, 0, secret);
+    block_clear(&to);
+    block_copy(&to, &from);
+    if (record->form == RECORD_BLOCK)
+        slab_free(slab, record->class, record->block);
+    record->form = RECORD_BLOCK;
+    record->class = class & 0x7f;
+    record->block = line;
+    return true;
+}
+
+static void move_inline(struct slab *slab, struct record *record,
+                        const struct swarms_secret *secret)
+{
+    struct block from = peers_open_block(slab, record, 0, secret).block, to;
+    uint32_t line = record->block;
+
+    to = block_open_inline(record->entries, record->family, 0, 0, secret);
+    block_copy(&to, &from);
+    slab_free(slab, record->class, line);
+    record->form = RECORD_INLINE;
+}
+
+static bool grow(struct slab *slab, struct record *record, const struct peers *peers)
+{
+    const struct swarms_secret *secret = peers->block.secret;
+    unsigned class = block_class_for(record->family, peers->block.peers + 1);
+
+    if (record->form == RECORD_DIRECTORY)
+        return class <= BLOCK_CLASS_LAST &&
+               directory_resize_block(slab, record, peers->number, class, secret);
+    if (class <= BLOCK_CLASS_LAST)
+        return move_to_block(slab, record, class, secret);
+    return directory_create(slab, record) && directory_grow(slab, record, secret);
+}
+
+bool peers_make_room(struct slab *slab, struct record *record, uint64_t hash, struct peers *peers)
+{
+    const struct swarms_secret *secret = peers->block.secret;
+
+    if (record->form == RECORD_DIRECTORY) {
+        directory_grow(slab, record, secret);
+        *peers = peers_open(slab, record, hash, secret);
+    }
+    if (peers->block.peers < peers->block.capacity)
+        return true;
+    if (!grow(slab, record, peers))
+        return false;
+    *peers = peers_open(slab, record, hash, secret);
+    return peers->block.peers < peers->block.capacity;
+}
+
+void peers_shrink(struct slab *slab, struct record *record, uint32_t number,
+                  const struct swarms_secret *secret)
+{
+    struct block block = peers_open_block(slab, record, number, secret).block;
+    unsigned wanted;
+
+    /* Growth is by a quarter: what is two thirds full stays, so that nothing moves to and fro. */
+    if (record->form == RECORD_INLINE || block.peers * 3 > block.capacity * 2u)
+        return;
+    wanted = block_class_for(record->family, block.peers + block.peers / 4);
+    if (record->form == RECORD_DIRECTORY) {
+        if (wanted < block.class)
+            directory_resize_block(slab, record, number, wanted, secret);
+        directory_shrink(slab, record, secret);
+    } else if (block.peers <= (record->family == SWARMS_IPV4 ? 2u : 1u)) {
+        move_inline(slab, record, secret);
+    } else if (wanted < block.class) {
+        move_to_block(slab, record, wanted, secret);
+    }
+}
+
+void peers_free(struct slab *slab, struct record *record)
+{
+    if (record->form == RECORD_BLOCK)
+        slab_free(slab, record->class, record->block);
+    else if (record->form == RECORD_DIRECTORY)
+        directory_free(slab, record);
+}

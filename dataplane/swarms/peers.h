@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The peers of one swarm, in whichever form (record.h) they are kept: opens the block in which a
+ * given peer belongs, makes room, gives room back.
+ */
+#pragma once
+
+#include "block.h"
+#include "record.h"
+
+struct peers {
+    struct block block;
+    uint32_t number; /* of the block in its directory */
+};
+
+/* Opens the block in which the peer of this hash belongs. Close it after changes. */
+struct peers peers_open(const struct slab *slab, struct record *record, uint64_t hash,
+                        const struct swarms_secret *secret);
+
+/* The `number`-th block of the swarm, 0 to peers_blocks() - 1. */
+struct peers peers_open_block(const struct slab *slab, struct record *record, uint32_t number,
+                              const struct swarms_secret *secret);
+
+void peers_close(const struct slab *slab, struct record *record, const struct peers *peers);
+
+static inline uint32_t peers_blocks(const struct record *record)
+{
+    return record->form == RECORD_DIRECTORY ? record->blocks : 1;
+}
+
+/* Sees to it that one peer more fits, and opens anew. False when there is no memory. */
+bool peers_make_room(struct slab *slab, struct record *record, uint64_t hash, struct peers *peers);
+
+/* Gives back what a swarm (closed) no longer needs of its `number`-th block. One bounded step. */
+void peers_shrink(struct slab *slab, struct record *record, uint32_t number,
+                  const struct swarms_secret *secret);
+
+/* Frees everything outside of the record. */
+void peers_free(struct slab *slab, struct record *record);
