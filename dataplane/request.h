@@ -53,7 +53,7 @@ struct request {
     uint16_t url_offset;     /* and its place in the payload */
     uint16_t payload_length; /* bytes of BEP 15 */
 
-    uint8_t reserved[6];
+    uint8_t reserved[14];
 
     /* From here, and the second line: what is asked, and its answer. */
     union {

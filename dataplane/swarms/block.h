@@ -10,8 +10,8 @@
  * The stamp is the second it was last seen, modulo 2^15, and a bit for "its download was counted".
  *
  * Small blocks are scanned. In larger ones the end holds slots of 2 bytes, open
- * addressing at 75 % or less: a tag of 5 bits, and 1 + the entry's position. Growing by a quarter,
- * that is 10.7 to 13.4 bytes an IPv4 peer all in, 22.7 to 28.4 an IPv6 peer.
+ * addressing at 75 % or less: a tag of 5 bits, and 1 + the entry's position. Growing by a fifth,
+ * that is 10.7 to 13 bytes an IPv4 peer all in, 22.7 to 27 an IPv6 peer.
  */
 #pragma once
 
@@ -23,7 +23,7 @@
 
 enum {
     BLOCK_CLASS_FIRST = 1,
-    BLOCK_CLASS_LAST = 21, /* 256 lines: 1536 IPv4 or 722 IPv6 peers; larger makes longer pauses */
+    BLOCK_CLASS_LAST = 23, /* 256 lines: 1536 IPv4 or 722 IPv6 peers; larger makes longer pauses */
     BLOCK_STAMP_MASK = 0x7fff,
     BLOCK_STAMP_COMPLETED = 0x8000,
 };

@@ -163,37 +163,39 @@ static void unwrap(struct slab *slab, struct record *record)
     record->block = entry.block;
 }
 
-void directory_shrink(struct slab *slab, struct record *record, const struct swarms_secret *secret)
+/* The last block's peers go back to the block they were split from. */
+static bool merge_last(struct slab *slab, struct record *record, const struct swarms_secret *secret)
 {
-    uint64_t low =
-        block_capacity(record->family, BLOCK_CLASS_LAST) * DIRECTORY_SHRINK_PERCENT / 100;
     uint32_t last = record->blocks - 1;
-    uint32_t buddy;
-    struct block from, to;
+    uint32_t buddy = last - (1u << (31 - __builtin_clz(last)));
+    struct block from = directory_open(slab, record, last, secret);
+    struct block to = directory_open(slab, record, buddy, secret);
+    unsigned class = block_class_for(record->family, from.peers + to.peers);
 
-    if (last == 0) {
-        unwrap(slab, record);
-        return;
-    }
-    if (record->peers >= low * record->blocks)
-        return;
-    buddy = last - (1u << (31 - __builtin_clz(last)));
-    from = directory_open(slab, record, last, secret);
+    if (class > BLOCK_CLASS_LAST || !directory_resize_block(slab, record, buddy, class, secret))
+        return false;
     to = directory_open(slab, record, buddy, secret);
-    if (!directory_resize_block(slab, record, buddy,
-                                block_class_for(record->family, from.peers + to.peers), secret))
-        return;
-    to = directory_open(slab, record, buddy, secret);
-    for (unsigned i = 0; i < from.peers; i++) {
-        const uint8_t *entry = block_entry(&from, i);
-
-        block_insert(&to, entry, block_hash(&from, i), *block_stamp(&from, i), i < from.seeders);
-    }
+    for (unsigned i = 0; i < from.peers; i++)
+        block_insert(&to, block_entry(&from, i), block_hash(&from, i), *block_stamp(&from, i),
+                     i < from.seeders);
     from.peers = from.seeders = 0;
     directory_close(slab, record, last, &from);
     directory_close(slab, record, buddy, &to);
     slab_free(slab, from.class, directory_entries(slab, record)[last].block);
     record->blocks--;
+    return true;
+}
+
+bool directory_shrink(struct slab *slab, struct record *record, const struct swarms_secret *secret)
+{
+    uint64_t low =
+        block_capacity(record->family, BLOCK_CLASS_LAST) * DIRECTORY_SHRINK_PERCENT / 100;
+
+    if (record->blocks == 1) {
+        unwrap(slab, record);
+        return false;
+    }
+    return record->peers < low * record->blocks && merge_last(slab, record, secret);
 }
 
 static uint32_t of_kind(uint32_t peers, uint32_t seeders, enum directory_kind kind)

@@ -82,8 +82,9 @@ bool directory_create(struct slab *slab, struct record *record);
 /* Splits the next block if the mean calls for it. False when there is no memory. */
 bool directory_grow(struct slab *slab, struct record *record, const struct swarms_secret *secret);
 
-/* Merges blocks, as few peers as are left; back to one block, if they fit. One step a call. */
-void directory_shrink(struct slab *slab, struct record *record, const struct swarms_secret *secret);
+/* Merges two blocks if few peers are left, the last one back into the record. False if it need not.
+ */
+bool directory_shrink(struct slab *slab, struct record *record, const struct swarms_secret *secret);
 
 /* Replaces a block by one of `class`, which holds its peers. False when there is no memory. */
 bool directory_resize_block(struct slab *slab, struct record *record, uint32_t number,

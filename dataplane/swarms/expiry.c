@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "table.h"
 
+/* About what merging two blocks of a directory touches. */
+enum { MERGE_LINES = 128 };
+
 static unsigned lines_of(const struct block *block)
 {
     return 1 + block->peers * block_entry_size(block->family) / SLAB_LINE;
@@ -18,7 +21,7 @@ static unsigned expire_block(struct swarms *swarms, struct record *record, uint3
     if (gone == 0)
         return lines;
     peers_close(&swarms->slab, record, &peers);
-    peers_shrink(&swarms->slab, record, number, &swarms->secret);
+    peers_trim(&swarms->slab, record, number, &swarms->secret);
     table_count(swarms, record, before, seeders);
     swarms->counters.peers_expired += gone;
     return 2 * lines;
@@ -56,6 +59,11 @@ static bool expire_record(struct swarms *swarms, uint32_t line, unsigned *lines,
         used = expire_block(swarms, record, *number, timeouts->peer, now);
         *lines -= used < *lines ? used : *lines;
     }
+    /* Only now: merging moves peers into blocks that the loop has passed. */
+    while (*lines > 0 && peers_merge(&swarms->slab, record, &swarms->secret))
+        *lines -= MERGE_LINES < *lines ? MERGE_LINES : *lines;
+    if (*lines == 0 && record->form == RECORD_DIRECTORY)
+        return false;
     *number = 0;
     expire_swarm(swarms, line, timeouts, now);
     return true;

@@ -63,8 +63,6 @@ static void update(struct merge *merge, struct record *record, struct peers *pee
         merge->result->peers_updated++;
     }
     peers_close(&merge->swarms->slab, record, peers);
-    if (peer->flags & TRANSFER_STOPPED)
-        peers_shrink(&merge->swarms->slab, record, peers->number, &merge->swarms->secret);
 }
 
 static void add(struct merge *merge, struct record *record, struct peers *peers, uint64_t hash,

@@ -102,25 +102,27 @@ bool peers_make_room(struct slab *slab, struct record *record, uint64_t hash, st
     return peers->block.peers < peers->block.capacity;
 }
 
-void peers_shrink(struct slab *slab, struct record *record, uint32_t number,
-                  const struct swarms_secret *secret)
+void peers_trim(struct slab *slab, struct record *record, uint32_t number,
+                const struct swarms_secret *secret)
 {
     struct block block = peers_open_block(slab, record, number, secret).block;
     unsigned wanted;
 
-    /* Growth is by a quarter: what is two thirds full stays, so that nothing moves to and fro. */
+    /* Growth is by a fifth: what is two thirds full stays, so that nothing moves to and fro. */
     if (record->form == RECORD_INLINE || block.peers * 3 > block.capacity * 2u)
         return;
     wanted = block_class_for(record->family, block.peers + block.peers / 4);
-    if (record->form == RECORD_DIRECTORY) {
-        if (wanted < block.class)
-            directory_resize_block(slab, record, number, wanted, secret);
-        directory_shrink(slab, record, secret);
-    } else if (block.peers <= (record->family == SWARMS_IPV4 ? 2u : 1u)) {
+    if (record->form == RECORD_BLOCK && block.peers <= (record->family == SWARMS_IPV4 ? 2u : 1u))
         move_inline(slab, record, secret);
-    } else if (wanted < block.class) {
+    else if (record->form == RECORD_BLOCK && wanted < block.class)
         move_to_block(slab, record, wanted, secret);
-    }
+    else if (wanted < block.class)
+        directory_resize_block(slab, record, number, wanted, secret);
+}
+
+bool peers_merge(struct slab *slab, struct record *record, const struct swarms_secret *secret)
+{
+    return record->form == RECORD_DIRECTORY && directory_shrink(slab, record, secret);
 }
 
 void peers_free(struct slab *slab, struct record *record)

@@ -31,9 +31,13 @@ static inline uint32_t peers_blocks(const struct record *record)
 /* Sees to it that one peer more fits, and opens anew. False when there is no memory. */
 bool peers_make_room(struct slab *slab, struct record *record, uint64_t hash, struct peers *peers);
 
-/* Gives back what a swarm (closed) no longer needs of its `number`-th block. One bounded step. */
-void peers_shrink(struct slab *slab, struct record *record, uint32_t number,
-                  const struct swarms_secret *secret);
+/* Gives back what the swarm's `number`-th block no longer needs. The swarm is closed. */
+void peers_trim(struct slab *slab, struct record *record, uint32_t number,
+                const struct swarms_secret *secret);
+
+/* Merges two blocks of a swarm that has become too small for so many. False when there is no need.
+ */
+bool peers_merge(struct slab *slab, struct record *record, const struct swarms_secret *secret);
 
 /* Frees everything outside of the record. */
 void peers_free(struct slab *slab, struct record *record);

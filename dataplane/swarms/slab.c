@@ -2,7 +2,8 @@
 #include "slab.h"
 
 const uint16_t slab_class_lines[SLAB_CLASSES] = {
-    1, 1, 2, 3, 4, 6, 8, 12, 15, 19, 24, 30, 37, 46, 57, 71, 88, 110, 137, 171, 213, 256, 512, 1024,
+    1,  1,  2,  3,  4,  6,   8,   12,  16,  20,  25,  30,  36,
+    44, 53, 64, 78, 93, 113, 128, 146, 170, 204, 256, 512, 1024,
 };
 
 static unsigned objects_per_page(unsigned class)

@@ -19,11 +19,14 @@ enum {
     SLAB_LINE = 64, /* bytes */
     SLAB_PAGE_LINES =
         1024, /* more wastes less of the largest classes, but strands more of the rare ones */
-    SLAB_CLASSES = 24,
+    SLAB_CLASSES = 26,
     SLAB_RECORD = 0, /* the class of swarm records: one line, apart from other one-line objects */
 };
 
-/* Lines of an object of each class. Above 8 they grow by a quarter: a block is 80 % full or more.
+/*
+ * Lines of an object of each class. From 16 on each is a fifth or so larger than the one before, so
+ * that what grows through them is 83 % full or more, and a whole number of them nearly fills a
+ * page.
  */
 extern const uint16_t slab_class_lines[SLAB_CLASSES];
 

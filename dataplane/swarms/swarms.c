@@ -67,7 +67,8 @@ static void stop(struct swarms *swarms, struct record *record, struct peers *pee
         return;
     block_remove(&peers->block, (unsigned)position);
     peers_close(&swarms->slab, record, peers);
-    peers_shrink(&swarms->slab, record, peers->number, &swarms->secret);
+    peers_trim(&swarms->slab, record, peers->number, &swarms->secret);
+    peers_merge(&swarms->slab, record, &swarms->secret);
 }
 
 static void reply(struct swarms *swarms, struct record *record, const struct sample_self *self,

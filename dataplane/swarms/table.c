@@ -5,9 +5,9 @@
 
 /*
  * Bytes of the arena for each peer of the cap. Peers of small swarms lie in the records, those of
- * large ones take 10.7 to 13.4; lower, and the memory may end before the cap is reached.
+ * large ones take 10.7 to 13; lower, and the memory may end before the cap is reached.
  */
-enum { ARENA_PEER_BYTES = 13 };
+enum { ARENA_PEER_BYTES = 14 };
 
 static uint64_t arena_lines(const struct swarms_limits *limits)
 {
