@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "announce.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "dataplane.h"
+#include "packet.h"
+
+/* Peers of `size` bytes that fit a reply of the port's MTU, and the frame. */
+static inline unsigned peers_fitting(const struct request *request, unsigned size)
+{
+    int begin =
+        request->transport + (int)(sizeof(struct wire_udp) + sizeof(struct bep15_announce_reply));
+    int end = request->network + request->mtu;
+
+    if (end > request->room - SWARMS_REPLY_SLACK)
+        end = request->room - SWARMS_REPLY_SLACK;
+    return end > begin ? (unsigned)(end - begin) / size : 0;
+}
+
+static inline unsigned peers_wanted(const struct bep15_announce *packet,
+                                    const struct dataplane_settings *settings)
+{
+    int32_t wanted = (int32_t)be32toh(packet->num_want);
+
+    if (wanted < 0)
+        wanted = settings->numwant_default;
+    return wanted < settings->numwant_max ? (unsigned)wanted : settings->numwant_max;
+}
+
+/* Events that BEP 15 doesn't know are taken for none. */
+static inline uint8_t event_of(const struct bep15_announce *packet)
+{
+    uint32_t event = be32toh(packet->event);
+
+    return event <= BEP15_EVENT_STOPPED ? (uint8_t)event : SWARMS_UPDATE;
+}
+
+_Static_assert((int)SWARMS_UPDATE == (int)BEP15_EVENT_NONE &&
+                   (int)SWARMS_COMPLETED == (int)BEP15_EVENT_COMPLETED &&
+                   (int)SWARMS_STARTED == (int)BEP15_EVENT_STARTED &&
+                   (int)SWARMS_STOPPED == (int)BEP15_EVENT_STOPPED,
+               "the tables number events as BEP 15 does");
+
+/* The peer's address is the packet's, whatever the announce says. Returns the size of a peer. */
+static inline unsigned peer_of(const struct request *request, const struct bep15_announce *packet,
+                               uint8_t *peer)
+{
+    const void *network = request->frame + request->network;
+
+    if (request->family == SWARMS_IPV4) {
+        memcpy(peer, &((const struct wire_ipv4 *)network)->source, 4);
+        memcpy(peer + 4, &packet->port, 2);
+        return BEP15_PEER_IPV4_SIZE;
+    }
+    memcpy(peer, ((const struct wire_ipv6 *)network)->source, 16);
+    memcpy(peer + 16, &packet->port, 2);
+    return BEP15_PEER_IPV6_SIZE;
+}
+
+const char *announce_prepare(struct request *request, const struct dataplane_settings *settings,
+                             const struct swarms_secret *secret)
+{
+    struct bep15_announce *packet = (void *)request_payload(request);
+    struct swarms_announce *announce = &request->announce;
+    unsigned wanted, fitting;
+
+    if (packet->port == 0)
+        return "port 0 can't be reached";
+    if (request->payload_length > sizeof(*packet) && !packet_options(request))
+        return "options run past the end of the packet";
+
+    announce->info_hash = packet->info_hash;
+    announce->hash = swarms_hash(secret, packet->info_hash);
+    announce->family = request->family;
+    announce->event = event_of(packet);
+    announce->seeder = packet->left == 0;
+    fitting = peers_fitting(request, peer_of(request, packet, announce->peer));
+    wanted = announce->event == SWARMS_STOPPED ? 0 : peers_wanted(packet, settings);
+    announce->numwant = (uint16_t)(wanted < fitting ? wanted : fitting);
+    announce->peers = (uint8_t *)packet + sizeof(struct bep15_announce_reply);
+    return NULL;
+}
+
+uint32_t announce_interval(const struct dataplane_settings *settings, uint32_t random)
+{
+    uint32_t jitter = settings->interval_jitter;
+    uint64_t span = 2 * (uint64_t)jitter + 1;
+
+    if (settings->draining)
+        return settings->interval + jitter;
+    return settings->interval - jitter + (uint32_t)(span * random >> 32);
+}
