@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "../bpf/cookie.h"
+#include "../bpf/limiter.h"
 #include "counters.h"
 #include "swarms/inspect.h"
 #include "swarms/swarms.h"
@@ -71,6 +72,7 @@ struct dataplane_config {
 
 enum dataplane_idle { DATAPLANE_POLL, DATAPLANE_ADAPTIVE };
 
+struct ban_set;    /* dataplane/ban_set.h: prefixes whose packets are dropped; immutable */
 struct access_set; /* dataplane/access_set.h: info-hashes allowed or denied; immutable */
 
 enum dataplane_access_mode { DATAPLANE_ACCESS_OPEN, DATAPLANE_ACCESS_ALLOW, DATAPLANE_ACCESS_DENY };
@@ -89,6 +91,10 @@ struct dataplane_settings {
     enum dataplane_access_mode access_mode;
     const struct access_set *access; /* kept alive by the caller until dataplane_settled() */
     struct cookie_state cookies;
+
+    /* For ports without XDP; in front of af_xdp ports the program does the same. */
+    struct limiter_config limiter;
+    const struct ban_set *bans; /* NULL: none; kept alive as the access set is */
 };
 
 /* Lifecycle ---------------------------------------------------------------------------------------- */
