@@ -40,6 +40,7 @@
     X(announces_ipv6, "announces answered, IPv6")                                                  \
     X(scrapes, "scrapes answered")                                                                 \
     X(errors_sent, "BEP 15 error replies sent to verified clients")                                \
+    X(would_limit, "over a rate limit in dry run: let through (also counted as what it became)")  \
     X(access_refused, "announces refused by the access list (also in errors_sent)")               \
     X(peers_sent, "peers handed out")                                                              \
     X(bytes_sent, "bytes of replies, from the Ethernet header on")                                 \

@@ -68,7 +68,9 @@ void pipeline_parse(struct pipeline *pipeline, struct request *const requests[],
         if (i + PREFETCH_AHEAD < count)
             prefetch_frame(requests[i + PREFETCH_AHEAD]);
         packet_parse(pipeline->listen, request);
-        if (request->verdict > REQUEST_PUNT)
+        if (request->verdict > REQUEST_PUNT && request->damaged)
+            drop(pipeline, request, COUNTER_DROP_checksum);
+        else if (request->verdict > REQUEST_PUNT)
             lane_add(&pipeline->requests, request);
         else if (request->verdict == REQUEST_PUNT)
             lane_add(&pipeline->punts, request);
@@ -103,24 +105,45 @@ static void refuse_unlisted(struct pipeline *pipeline, struct lane *lane)
     }
 }
 
+/* The verdict stays as it is, or becomes a drop. */
+static inline uint8_t judge(struct pipeline *pipeline, const struct request *request)
+{
+    const struct dataplane_settings *settings = pipeline->settings;
+    uint64_t now = pipeline->nanoseconds;
+
+    if (!request->screened && admit_banned(settings->bans, request, now))
+        return COUNTER_DROP_banned;
+    if (request->verdict != REQUEST_CONNECT && !admit_verify(&settings->cookies, request))
+        return COUNTER_DROP_connection_id;
+    if (!request->screened && admit_limited(pipeline->limiter, &settings->limiter, request, now)) {
+        if (!settings->limiter.dry_run)
+            return COUNTER_DROP_limited;
+        pipeline->counters[COUNTER_would_limit]++;
+    }
+    return request->verdict;
+}
+
 void pipeline_admit(struct pipeline *pipeline)
 {
     const struct dataplane_settings *settings = pipeline->settings;
-    const struct cookie_state *cookies = &settings->cookies;
     struct lane *lane = &pipeline->requests;
     unsigned count = lane->count;
 
+    for (unsigned i = 0; i < count; i++)
+        if (!lane->requests[i]->screened)
+            admit_prefetch(pipeline->limiter, &settings->limiter, lane->requests[i]);
     lane->count = 0;
     for (unsigned i = 0; i < count; i++) {
         struct request *request = lane->requests[i];
+        uint8_t verdict = judge(pipeline, request);
 
-        if (request->verdict == REQUEST_CONNECT) {
-            reply_connect(request, admit_issue(cookies, request));
+        if (verdict < REQUEST_PUNT) {
+            drop(pipeline, request, verdict);
+        } else if (verdict == REQUEST_CONNECT) {
+            reply_connect(request, admit_issue(&settings->cookies, request));
             lane_add(&pipeline->replies, request);
-        } else if (admit_verify(cookies, request)) {
-            lane_add(lane, request);
         } else {
-            drop(pipeline, request, COUNTER_DROP_connection_id);
+            lane_add(lane, request);
         }
     }
     if (settings->access_mode != DATAPLANE_ACCESS_OPEN && lane->count > 0)

@@ -27,12 +27,14 @@ struct pipeline {
     const struct swarms_secret *secret;
     struct swarms *swarms;
     unsigned worker, workers;
-    uint64_t *counters; /* [COUNTERS] */
-    uint64_t random;    /* state of the jitter; any seed */
+    uint64_t *counters;           /* [COUNTERS] */
+    uint64_t random;              /* state of the jitter; any seed */
+    struct limiter_line *limiter; /* LIMITER_TABLE_SIZE, zeroed; may be NULL if all is screened */
 
     /* Set now and then. */
     const struct dataplane_settings *settings;
-    uint32_t now; /* seconds, see swarms_announce() */
+    uint32_t now;         /* seconds, see swarms_announce() */
+    uint64_t nanoseconds; /* CLOCK_MONOTONIC */
 
     /* Within the pipeline. */
     struct lane requests;           /* parsed; then admitted */
@@ -52,7 +54,7 @@ void pipeline_begin(struct pipeline *pipeline);
 /* Received frames, in order: into requests, punts and drops. */
 void pipeline_parse(struct pipeline *pipeline, struct request *const requests[], unsigned count);
 
-/* Checks connection IDs and the access list; answers connects. */
+/* Bans, connection IDs, rate limits, the access list; answers connects. */
 void pipeline_admit(struct pipeline *pipeline);
 
 /* Works out what is asked, and sorts by owner: announces, scrapes or away. */

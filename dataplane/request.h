@@ -36,13 +36,15 @@ struct request_scrape {
 
 struct request {
     /* First cache line: the frame. Set by the receiver: */
-    uint8_t *frame;  /* the Ethernet header */
-    uint16_t length; /* bytes of the frame: the request's, then the reply's */
-    uint16_t room;   /* bytes from `frame` on that may be written */
-    uint16_t mtu;    /* bytes at layer 3 that a reply may have */
-    uint8_t port;    /* where it came in, and where its reply goes out */
-    uint8_t home;    /* the worker that polls the queue it came from */
-    uint8_t offload; /* 1: the port computes the reply's checksums */
+    uint8_t *frame;   /* the Ethernet header */
+    uint16_t length;  /* bytes of the frame: the request's, then the reply's */
+    uint16_t room;    /* bytes from `frame` on that may be written */
+    uint16_t mtu;     /* bytes at layer 3 that a reply may have */
+    uint8_t port;     /* where it came in, and where its reply goes out */
+    uint8_t home;     /* the worker that polls the queue it came from */
+    uint8_t offload;  /* 1: the port computes the reply's checksums */
+    uint8_t screened; /* 1: XDP has been through bans and limits */
+    uint8_t damaged;  /* 1: the port says that a checksum is wrong */
 
     /* Set by packet_parse(): */
     uint8_t verdict;         /* enum request_verdict */
@@ -53,7 +55,7 @@ struct request {
     uint16_t url_offset;     /* and its place in the payload */
     uint16_t payload_length; /* bytes of BEP 15 */
 
-    uint8_t reserved[14];
+    uint8_t reserved[12];
 
     /* From here, and the second line: what is asked, and its answer. */
     union {
