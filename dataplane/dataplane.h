@@ -65,6 +65,7 @@ struct dataplane_config {
     unsigned mbuf_memory_mb; /* EAL memory where there are no huge pages; 0: as needed */
     char file_prefix[32];  /* EAL --file-prefix */
     const char *xdp_program; /* path of steering.bpf.o, for af_xdp ports */
+    bool debug;              /* let DPDK say all it has to say, on stderr */
     struct swarms_secret secret;
 };
 
@@ -122,6 +123,7 @@ bool dataplane_settled(struct dataplane *dataplane);
 struct dataplane_worker_info {
     unsigned core, numa_node;
     bool alive;           /* went through its loop since the last call */
+    bool huge_pages;      /* its tables are on huge pages */
     uint64_t cycles_busy, cycles_total;
     uint64_t counters[COUNTERS];
     uint64_t burst_sizes[HISTOGRAM_BURST];     /* bursts by size, see counters.h */

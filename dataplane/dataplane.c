@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+
+#include "eal.h"
+#include "worker.h"
+
+struct dataplane {
+    struct dataplane_config config;
+    char *xdp_program;
+    struct listen_table listen;
+    struct clock clock;
+    bool eal;
+
+    struct port ports[DATAPLANE_PORTS_MAX];
+    unsigned ports_started;
+    struct worker *workers[DATAPLANE_WORKERS_MAX];
+    unsigned workers_running;
+    uint64_t loops_seen[DATAPLANE_WORKERS_MAX]; /* by dataplane_worker_info() */
+
+    /* The latest settings; those that some worker may still use hang behind it. */
+    struct worker_settings *_Atomic published;
+};
+
+__attribute__((format(printf, 3, 4))) static int complain(char *error, size_t size,
+                                                          const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    vsnprintf(error, size, format, list);
+    va_end(list);
+    return -EINVAL;
+}
+
+/* Settings ------------------------------------------------------------------------------------ */
+
+static bool settings_valid(const struct dataplane_settings *settings)
+{
+    return settings->burst >= 1 && settings->burst <= SWARMS_BURST_MAX &&
+           settings->interval_jitter < settings->interval && settings->timeouts.peer >= 1 &&
+           settings->timeouts.peer <= SWARMS_TIMEOUT_MAX;
+}
+
+/* Waits for nobody: workers look at it in their housekeeping. */
+static int publish(struct dataplane *dataplane, const struct dataplane_settings *settings)
+{
+    struct worker_settings *older =
+        atomic_load_explicit(&dataplane->published, memory_order_relaxed);
+    struct worker_settings *latest = calloc(1, sizeof(*latest));
+
+    if (!latest)
+        return -ENOMEM;
+    latest->settings = *settings;
+    latest->older = older;
+    latest->generation = older ? older->generation + 1 : 1;
+    atomic_store_explicit(&dataplane->published, latest, memory_order_release);
+    return 0;
+}
+
+static void free_settings(struct worker_settings *settings)
+{
+    while (settings) {
+        struct worker_settings *older = settings->older;
+
+        free(settings);
+        settings = older;
+    }
+}
+
+int dataplane_configure(struct dataplane *dataplane, const struct dataplane_settings *settings)
+{
+    if (!settings_valid(settings))
+        return -EINVAL;
+    dataplane_settled(dataplane); /* frees what it can */
+    return publish(dataplane, settings);
+}
+
+bool dataplane_settled(struct dataplane *dataplane)
+{
+    struct worker_settings *latest =
+        atomic_load_explicit(&dataplane->published, memory_order_relaxed);
+
+    for (unsigned i = 0; i < dataplane->workers_running; i++)
+        if (atomic_load_explicit(&dataplane->workers[i]->generation, memory_order_acquire) !=
+            latest->generation)
+            return false;
+    free_settings(latest->older);
+    latest->older = NULL;
+    return true;
+}
+
+/* Start --------------------------------------------------------------------------------------- */
+
+static int check_config(struct dataplane *dataplane, const struct dataplane_settings *settings,
+                        char *error, size_t size)
+{
+    const struct dataplane_config *config = &dataplane->config;
+
+    if (config->workers < 1 || config->workers > DATAPLANE_WORKERS_MAX)
+        return complain(error, size, "%u workers; expected 1 to %d", config->workers,
+                        DATAPLANE_WORKERS_MAX);
+    if (config->ports_count < 1 || config->ports_count > DATAPLANE_PORTS_MAX)
+        return complain(error, size, "%u ports; expected 1 to %d", config->ports_count,
+                        DATAPLANE_PORTS_MAX);
+    for (unsigned i = 0; i < config->ports_count; i++)
+        if (config->ports[i].queues < 1 || config->ports[i].queues > config->workers)
+            return complain(error, size, "port %s: %u queues; expected 1 to %u, one a worker",
+                            config->ports[i].device, config->ports[i].queues, config->workers);
+    if (listen_init(&dataplane->listen, config->listen, config->listen_count))
+        return complain(error, size, "listen: expected up to %d unicast addresses with a port",
+                        DATAPLANE_LISTEN_MAX);
+    if (!settings_valid(settings))
+        return complain(error, size, "settings out of range");
+    return 0;
+}
+
+/* The worker that polls a queue. Queues of all ports are dealt out in turn. */
+static unsigned worker_of(const struct dataplane_config *config, unsigned port, unsigned queue)
+{
+    unsigned before = 0;
+
+    for (unsigned i = 0; i < port; i++)
+        before += config->ports[i].queues;
+    return (before + queue) % config->workers;
+}
+
+/* Packets that workers may hold outside of a port's rings: in a burst each, and in the rings. */
+static unsigned in_flight(const struct dataplane_config *config)
+{
+    unsigned rings = config->workers > 1 ? 2 * WORKER_RING_SLOTS : 0;
+
+    return rings + config->workers * (SWARMS_BURST_MAX + 512); /* 512: a core's cache of the pool */
+}
+
+static int open_port(struct dataplane *dataplane, unsigned index, char *error, size_t size)
+{
+    const struct dataplane_config *config = &dataplane->config;
+    const struct dataplane_port_config *port = &config->ports[index];
+    struct port_memory memory = {.in_flight = in_flight(config)};
+
+    for (unsigned queue = 0; queue < port->queues; queue++)
+        memory.sockets[queue] =
+            (int)rte_lcore_to_socket_id(eal_lcore(worker_of(config, index, queue)));
+    return port_open(&dataplane->ports[index], port, index, dataplane->xdp_program, &memory, error,
+                     size);
+}
+
+static struct worker *make_worker(struct dataplane *dataplane, unsigned index)
+{
+    const struct dataplane_config *config = &dataplane->config;
+    int socket = (int)rte_lcore_to_socket_id(eal_lcore(index));
+    struct worker *worker =
+        rte_zmalloc_socket("worker", sizeof(*worker), RTE_CACHE_LINE_SIZE, socket);
+
+    if (!worker)
+        return NULL;
+    worker->pipeline = (struct pipeline){
+        .listen = &dataplane->listen,
+        .secret = &config->secret,
+        .worker = index,
+        .workers = config->workers,
+        .counters = worker->report.counters,
+    };
+    worker->clock = &dataplane->clock;
+    worker->secret = &config->secret;
+    worker->core = config->cores[index];
+    worker->huge_pages = config->huge_pages;
+    worker->published = &dataplane->published;
+    worker->ports_count = config->ports_count;
+    for (unsigned port = 0; port < config->ports_count; port++)
+        worker->transmits[port].port = PORT_NONE;
+    worker->swarms_limits.torrents =
+        (uint32_t)((config->torrents_max + (uint64_t)config->workers - 1) / config->workers);
+    worker->swarms_limits.peers = (config->peers_max + config->workers - 1) / config->workers;
+    handoff_share(index, config->workers, &worker->swarms_limits);
+    return worker;
+}
+
+/* A ring on the node of the one who waits at it. */
+static struct handoff_ring *make_ring(unsigned slots, unsigned lcore)
+{
+    struct handoff_ring *ring = rte_malloc_socket(
+        "ring", handoff_ring_size(slots), RTE_CACHE_LINE_SIZE, (int)rte_lcore_to_socket_id(lcore));
+
+    if (ring)
+        handoff_ring_init(ring, slots);
+    return ring;
+}
+
+static int make_rings(struct dataplane *dataplane)
+{
+    unsigned workers = dataplane->config.workers;
+
+    for (unsigned to = 0; to < workers; to++) {
+        struct worker *worker = dataplane->workers[to];
+
+        worker->jobs.submitted = make_ring(JOBS_SLOTS, eal_lcore(to));
+        worker->jobs.finished = make_ring(JOBS_SLOTS, eal_lcore(to));
+        if (!worker->jobs.submitted || !worker->jobs.finished)
+            return -ENOMEM;
+        for (unsigned from = 0; from < workers; from++) {
+            if (from == to)
+                continue;
+            worker->in[from] = make_ring(WORKER_RING_SLOTS, eal_lcore(to));
+            if (!worker->in[from])
+                return -ENOMEM;
+            dataplane->workers[from]->out[to] = worker->in[from];
+        }
+    }
+    return 0;
+}
+
+static void assign_queue(struct dataplane *dataplane, unsigned index, unsigned queue)
+{
+    const struct port *port = &dataplane->ports[index];
+    unsigned owner = worker_of(&dataplane->config, index, queue);
+    struct worker *worker = dataplane->workers[owner];
+
+    worker->queues[worker->queues_count++] = (struct worker_queue){
+        .port = port->id,
+        .queue = (uint16_t)queue,
+        .exception = port->exception,
+        .received =
+            {
+                .mtu = port->mtu,
+                .port = (uint8_t)index,
+                .home = (uint8_t)owner,
+                .offload = port->offload,
+                .screened =
+                    port->config->kind == DATAPLANE_AF_XDP && dataplane->xdp_program != NULL,
+            },
+    };
+    worker->transmits[index].port = port->id;
+    worker->transmits[index].queue = (uint16_t)queue;
+}
+
+static int make_workers(struct dataplane *dataplane, char *error, size_t size)
+{
+    const struct dataplane_config *config = &dataplane->config;
+
+    for (unsigned i = 0; i < config->workers; i++)
+        if (!(dataplane->workers[i] = make_worker(dataplane, i)))
+            goto no_memory;
+    if (make_rings(dataplane))
+        goto no_memory;
+    for (unsigned port = 0; port < config->ports_count; port++)
+        for (unsigned queue = 0; queue < config->ports[port].queues; queue++)
+            assign_queue(dataplane, port, queue);
+    return 0;
+no_memory:
+    complain(error, size, "no memory for %u workers and their rings", config->workers);
+    return -ENOMEM;
+}
+
+/* Each worker lays out its tables on its own core, all at once. */
+static int prepare_workers(struct dataplane *dataplane, char *error, size_t size)
+{
+    unsigned workers = dataplane->config.workers;
+    int code = 0;
+
+    for (unsigned i = 0; i < workers; i++)
+        rte_eal_remote_launch(worker_prepare, dataplane->workers[i], eal_lcore(i));
+    for (unsigned i = 0; i < workers; i++) {
+        int result = rte_eal_wait_lcore(eal_lcore(i));
+
+        if (result && !code)
+            code = result;
+    }
+    if (code)
+        complain(error, size, "tables for %u torrents and %llu peers: %s",
+                 dataplane->config.torrents_max, (unsigned long long)dataplane->config.peers_max,
+                 code == -ENOMEM ? "not enough memory (memory.torrents, memory.peers)"
+                                 : "limits that make no sense");
+    return code;
+}
+
+static int start_ports(struct dataplane *dataplane, char *error, size_t size)
+{
+    for (unsigned i = 0; i < dataplane->config.ports_count; i++) {
+        int code = port_start(&dataplane->ports[i], error, size);
+
+        if (code)
+            return code;
+        dataplane->ports_started++;
+    }
+    return 0;
+}
+
+static void run_workers(struct dataplane *dataplane)
+{
+    for (unsigned i = 0; i < dataplane->config.workers; i++)
+        rte_eal_remote_launch(worker_run, dataplane->workers[i], eal_lcore(i));
+    dataplane->workers_running = dataplane->config.workers;
+}
+
+static size_t packet_memory(const struct dataplane_config *config)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < config->ports_count; i++)
+        bytes += port_memory_size(&config->ports[i], in_flight(config));
+    bytes += config->workers * sizeof(struct worker);
+    return bytes + config->workers * config->workers * handoff_ring_size(WORKER_RING_SLOTS);
+}
+
+static int start(struct dataplane *dataplane, const struct dataplane_settings *settings,
+                 char *error, size_t size)
+{
+    const struct dataplane_config *config = &dataplane->config;
+    int code;
+
+    if ((code = check_config(dataplane, settings, error, size)))
+        return code;
+    if ((code = publish(dataplane, settings)))
+        return code;
+    if ((code = eal_start(config, packet_memory(config), error, size)))
+        return code;
+    dataplane->eal = true;
+    clock_start(&dataplane->clock, rte_rdtsc(), rte_get_tsc_hz());
+    for (unsigned i = 0; i < config->ports_count; i++)
+        if ((code = open_port(dataplane, i, error, size)))
+            return code;
+    if ((code = make_workers(dataplane, error, size)) ||
+        (code = prepare_workers(dataplane, error, size)) ||
+        (code = start_ports(dataplane, error, size)))
+        return code;
+    run_workers(dataplane);
+    return 0;
+}
+
+int dataplane_start(const struct dataplane_config *config,
+                    const struct dataplane_settings *settings, struct dataplane **dataplane,
+                    char *error, size_t error_size)
+{
+    struct dataplane *made = calloc(1, sizeof(*made));
+    int code;
+
+    snprintf(error, error_size, "out of memory");
+    if (!made)
+        return -ENOMEM;
+    made->config = *config;
+    for (unsigned i = 0; i < DATAPLANE_PORTS_MAX; i++)
+        made->ports[i].id = made->ports[i].exception = PORT_NONE;
+    if (config->xdp_program && !(made->xdp_program = strdup(config->xdp_program)))
+        code = -ENOMEM;
+    else
+        code = start(made, settings, error, error_size);
+    if (code) {
+        dataplane_stop(made);
+        return code;
+    }
+    *dataplane = made;
+    return 0;
+}
+
+/* Stop ---------------------------------------------------------------------------------------- */
+
+static void free_worker(struct worker *worker, unsigned workers)
+{
+    if (!worker)
+        return;
+    for (unsigned from = 0; from < workers; from++)
+        rte_free(worker->in[from]);
+    rte_free(worker->jobs.submitted);
+    rte_free(worker->jobs.finished);
+    worker_release(worker);
+    rte_free(worker);
+}
+
+void dataplane_stop(struct dataplane *dataplane)
+{
+    for (unsigned i = 0; i < dataplane->workers_running; i++)
+        atomic_store_explicit(&dataplane->workers[i]->stop, true, memory_order_relaxed);
+    for (unsigned i = 0; i < dataplane->workers_running; i++)
+        rte_eal_wait_lcore(eal_lcore(i));
+    for (unsigned i = 0; i < dataplane->ports_started; i++)
+        port_stop(&dataplane->ports[i]);
+    for (unsigned i = 0; i < dataplane->config.ports_count; i++)
+        port_close(&dataplane->ports[i]);
+    for (unsigned i = 0; i < dataplane->config.workers && i < DATAPLANE_WORKERS_MAX; i++)
+        free_worker(dataplane->workers[i], dataplane->config.workers);
+    if (dataplane->eal)
+        eal_stop();
+    free_settings(atomic_load(&dataplane->published));
+    free(dataplane->xdp_program);
+    free(dataplane);
+}
+
+/* Observation --------------------------------------------------------------------------------- */
+
+unsigned dataplane_workers(const struct dataplane *dataplane)
+{
+    return dataplane->config.workers;
+}
+
+unsigned dataplane_ports(const struct dataplane *dataplane)
+{
+    return dataplane->config.ports_count;
+}
+
+void dataplane_worker_info(struct dataplane *dataplane, unsigned worker,
+                           struct dataplane_worker_info *info)
+{
+    const struct worker *from = dataplane->workers[worker];
+    struct worker_report report;
+
+    worker_read_report(from, &report);
+    *info = (struct dataplane_worker_info){
+        .core = from->core,
+        .numa_node = rte_lcore_to_socket_id(eal_lcore(worker)),
+        .alive = report.loops != dataplane->loops_seen[worker],
+        .huge_pages = from->tables.huge,
+        .cycles_busy = report.cycles_busy,
+        .cycles_total = report.cycles_total,
+        .swarms = report.swarms,
+    };
+    dataplane->loops_seen[worker] = report.loops;
+    memcpy(info->counters, report.counters, sizeof(info->counters));
+    memcpy(info->burst_sizes, report.burst_sizes, sizeof(info->burst_sizes));
+    memcpy(info->service_times, report.service_times, sizeof(info->service_times));
+}
+
+int dataplane_port_info(struct dataplane *dataplane, unsigned port,
+                        struct dataplane_port_info *info)
+{
+    return port_info(&dataplane->ports[port], info);
+}
+
+uint32_t dataplane_now(const struct dataplane *dataplane)
+{
+    return clock_seconds(&dataplane->clock, rte_rdtsc());
+}
+
+unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_hash)
+{
+    return handoff_owner(swarms_hash(&dataplane->config.secret, info_hash),
+                         dataplane->config.workers);
+}
+
+/* Jobs ---------------------------------------------------------------------------------------- */
+
+int dataplane_submit(struct dataplane *dataplane, unsigned worker, struct dataplane_job *job)
+{
+    return jobs_put(&dataplane->workers[worker]->jobs, job);
+}
+
+struct dataplane_job *dataplane_collect(struct dataplane *dataplane, unsigned worker)
+{
+    return jobs_collect(&dataplane->workers[worker]->jobs);
+}

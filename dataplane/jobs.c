@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "jobs.h"
+
+#include <errno.h>
+
+/* Each of these does a slice, and returns true when its job is done. */
+
+static bool export_slice(struct dataplane_job *job, struct swarms *swarms, uint32_t now)
+{
+    if (job->size < TRANSFER_SIZE_MIN) {
+        job->error = -EINVAL;
+        return true;
+    }
+    job->used += transfer_export(swarms, &job->export, job->buffer + job->used,
+                                 job->size - job->used, JOBS_SLICE_LINES, now);
+    return job->export.done || job->size - job->used < TRANSFER_SIZE_MIN;
+}
+
+static bool import_slice(struct dataplane_job *job, size_t *position, struct swarms *swarms,
+                         const struct swarms_timeouts *timeouts, uint32_t now)
+{
+    int64_t consumed;
+
+    if (*position >= job->used)
+        return true;
+    consumed = transfer_import(swarms, job->buffer + *position, job->used - *position,
+                               JOBS_SLICE_PEERS, timeouts, now, &job->result);
+    if (consumed <= 0) {
+        job->error = consumed < 0 ? (int)consumed : -EINVAL;
+        return true;
+    }
+    *position += (size_t)consumed;
+    return *position >= job->used;
+}
+
+static bool run_slice(struct jobs *jobs, struct swarms *swarms,
+                      const struct swarms_timeouts *timeouts, uint32_t now)
+{
+    struct dataplane_job *job = jobs->current;
+
+    switch (job->kind) {
+    case DATAPLANE_JOB_EXPORT:
+        return export_slice(job, swarms, now);
+    case DATAPLANE_JOB_IMPORT:
+        return import_slice(job, &jobs->position, swarms, timeouts, now);
+    case DATAPLANE_JOB_TOP:
+        inspect_top(swarms, job->top, JOBS_SLICE_LINES);
+        return job->top->done;
+    case DATAPLANE_JOB_SHOW:
+        inspect_show(swarms, job->show, now);
+        return true;
+    case DATAPLANE_JOB_CLIENTS:
+        inspect_clients(swarms, job->clients);
+        return true;
+    }
+    job->error = -EINVAL;
+    return true;
+}
+
+static void begin(struct jobs *jobs, struct dataplane_job *job)
+{
+    jobs->current = job;
+    jobs->position = 0;
+    job->error = 0;
+    if (job->kind == DATAPLANE_JOB_EXPORT)
+        job->used = 0;
+}
+
+bool jobs_slice(struct jobs *jobs, struct swarms *swarms, const struct swarms_timeouts *timeouts,
+                uint32_t now)
+{
+    void *job = NULL;
+
+    if (!jobs->current) {
+        if (handoff_take(jobs->submitted, &job, 1) == 0)
+            return false;
+        begin(jobs, job);
+    }
+    if (run_slice(jobs, swarms, timeouts, now)) {
+        job = jobs->current;
+        handoff_put(jobs->finished, &job, 1); /* has room: jobs_put() sees to that */
+        jobs->current = NULL;
+    }
+    return true;
+}
+
+int jobs_put(struct jobs *jobs, struct dataplane_job *job)
+{
+    void *item = job;
+
+    if (jobs->under_way == JOBS_SLOTS || handoff_put(jobs->submitted, &item, 1) == 0)
+        return -EAGAIN;
+    jobs->under_way++;
+    return 0;
+}
+
+struct dataplane_job *jobs_collect(struct jobs *jobs)
+{
+    void *job;
+
+    if (handoff_take(jobs->finished, &job, 1) == 0)
+        return NULL;
+    jobs->under_way--;
+    return job;
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "port.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_bus_vdev.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "request.h"
+
+enum {
+    /* Packets that a queue holds while its worker is elsewhere: 100 us at 10 M/s. */
+    DESCRIPTORS_DEFAULT = 1024,
+
+    /* net_af_xdp fills its ring with twice its own default and ignores what is asked for. */
+    DESCRIPTORS_AF_XDP = 2048,
+    AF_XDP_FILL_RING = 2 * DESCRIPTORS_AF_XDP,
+
+    /* Of an mbuf: the longest request (two tags, IPv4 options, 74 info-hashes), rounded up. */
+    FRAME_BYTES_MIN = 2048,
+    /* A frame of AF_XDP, mbuf and all, must not exceed a page. */
+    FRAME_BYTES_AF_XDP = 3072,
+    /* What a frame has around layer 3, and what the tables may write behind a reply. */
+    FRAME_OVERHEAD = sizeof(struct wire_eth) + WIRE_VLAN_TAGS_MAX * sizeof(struct wire_vlan) +
+                     SWARMS_REPLY_SLACK,
+
+    /* Mbufs that a worker keeps of a pool for itself, so that few go through the shared ring. */
+    POOL_CACHE = 256,
+};
+
+static unsigned descriptors_of(const struct dataplane_port_config *config)
+{
+    if (config->descriptors > 0)
+        return config->descriptors;
+    return config->kind == DATAPLANE_AF_XDP ? DESCRIPTORS_AF_XDP : DESCRIPTORS_DEFAULT;
+}
+
+static unsigned frame_bytes_of(const struct dataplane_port_config *config)
+{
+    unsigned bytes = RTE_ALIGN_CEIL(config->mtu + FRAME_OVERHEAD, RTE_CACHE_LINE_SIZE);
+
+    if (config->kind == DATAPLANE_AF_XDP && bytes > FRAME_BYTES_AF_XDP)
+        return FRAME_BYTES_AF_XDP;
+    return RTE_MAX(bytes, (unsigned)FRAME_BYTES_MIN);
+}
+
+/* Mbufs of a queue: what its rings and the workers may hold, and what their caches keep. */
+static unsigned mbufs_of(const struct dataplane_port_config *config, unsigned in_flight)
+{
+    unsigned held = 2 * descriptors_of(config) + in_flight + 2 * POOL_CACHE;
+
+    if (config->kind == DATAPLANE_AF_XDP)
+        held += AF_XDP_FILL_RING;
+    return rte_align32pow2(held + 1) - 1; /* what the pool's ring holds best */
+}
+
+size_t port_memory_size(const struct dataplane_port_config *config, unsigned in_flight)
+{
+    size_t mbuf = sizeof(struct rte_mbuf) + sizeof(struct request) + RTE_PKTMBUF_HEADROOM +
+                  frame_bytes_of(config) + 2 * RTE_CACHE_LINE_SIZE;
+
+    return config->queues * mbufs_of(config, in_flight) * mbuf;
+}
+
+/* Making the device ------------------------------------------------------------------------- */
+
+static int complain(char *error, size_t size, int code, const char *device, const char *what)
+{
+    snprintf(error, size, "port %s: %s: %s", device, what, strerror(-code));
+    return code;
+}
+
+static int make_vdev(const char *name, const char *args, uint16_t *id)
+{
+    int error = rte_vdev_init(name, args);
+
+    if (error)
+        return error;
+    error = rte_eth_dev_get_port_by_name(name, id);
+    if (error)
+        rte_vdev_uninit(name);
+    return error;
+}
+
+static int make_af_xdp(struct port *port, unsigned index, const char *program, char *error,
+                       size_t size)
+{
+    const struct dataplane_port_config *config = port->config;
+    char args[1024];
+    int code;
+
+    if (if_nametoindex(config->device) == 0)
+        return complain(error, size, -errno, config->device,
+                        "no such network interface (ip link shows them)");
+    if (program && access(program, R_OK) != 0)
+        return complain(error, size, -errno, program, "XDP program can't be read (xdp.program)");
+    snprintf(port->name, sizeof(port->name), "net_af_xdp%u", index);
+    snprintf(args, sizeof(args), "iface=%s,start_queue=0,queue_count=%u,busy_budget=%u%s%s%s",
+             config->device, config->queues, config->busy_budget,
+             config->force_copy ? ",force_copy=1" : "", program ? ",xdp_prog=" : "",
+             program ? program : "");
+    code = make_vdev(port->name, args, &port->id);
+    return code ? complain(error, size, code, config->device,
+                           "AF_XDP doesn't work on this interface; has it that many queues "
+                           "(ethtool -l)?")
+                : 0;
+}
+
+static int make_memif(struct port *port, unsigned index, char *error, size_t size)
+{
+    const struct dataplane_port_config *config = port->config;
+    char args[512];
+    int code;
+
+    if (config->memif_server && unlink(config->device) != 0 && errno != ENOENT)
+        return complain(error, size, -errno, config->device, "a stale socket can't be removed");
+    snprintf(port->name, sizeof(port->name), "net_memif%u", index);
+    snprintf(args, sizeof(args), "role=%s,socket=%s,socket-abstract=no,rsize=%u",
+             config->memif_server ? "server" : "client", config->device,
+             rte_log2_u32(descriptors_of(config)));
+    code = make_vdev(port->name, args, &port->id);
+    return code ? complain(error, size, code, config->device, "memif can't be made") : 0;
+}
+
+static int make_raw(struct port *port, char *error, size_t size)
+{
+    const char *device = port->config->device, *comma = strchr(device, ',');
+    size_t length = comma ? (size_t)(comma - device) : strlen(device);
+    int code;
+
+    if (length >= sizeof(port->name))
+        return complain(error, size, -ENAMETOOLONG, device, "name of the device");
+    memcpy(port->name, device, length);
+    port->name[length] = '\0';
+    code = make_vdev(port->name, comma ? comma + 1 : "", &port->id);
+    return code ? complain(error, size, code, device, "device can't be made") : 0;
+}
+
+static int find_pci(struct port *port, char *error, size_t size)
+{
+    int code = rte_eth_dev_get_port_by_name(port->config->device, &port->id);
+
+    return code ? complain(error, size, code, port->config->device,
+                           "DPDK has no driver for it, or it isn't bound to vfio-pci "
+                           "(driverctl, dpdk-devbind.py)")
+                : 0;
+}
+
+/* The kernel's side of a PCI port: an interface of the same address. */
+static int make_exception(struct port *port, unsigned index, char *error, size_t size)
+{
+    const struct dataplane_port_config *config = port->config;
+    struct rte_ether_addr address;
+    char args[128], text[RTE_ETHER_ADDR_FMT_SIZE];
+    int code = rte_eth_macaddr_get(port->id, &address);
+
+    if (!code) {
+        rte_ether_format_addr(text, sizeof(text), &address);
+        snprintf(port->exception_name, sizeof(port->exception_name), "net_tap_exception%u", index);
+        snprintf(args, sizeof(args), "iface=%s,mac=%s", config->exception, text);
+        code = make_vdev(port->exception_name, args, &port->exception);
+    }
+    return code ? complain(error, size, code, config->exception,
+                           "the exception port can't be made; is there such an interface already?")
+                : 0;
+}
+
+static int make_device(struct port *port, unsigned index, const char *xdp_program, char *error,
+                       size_t size)
+{
+    switch (port->config->kind) {
+    case DATAPLANE_AF_XDP:
+        return make_af_xdp(port, index, xdp_program, error, size);
+    case DATAPLANE_PCI:
+        return find_pci(port, error, size);
+    case DATAPLANE_MEMIF:
+        return make_memif(port, index, error, size);
+    case DATAPLANE_VDEV:
+        return make_raw(port, error, size);
+    }
+    return -EINVAL;
+}
+
+/* Queues -------------------------------------------------------------------------------------- */
+
+static int make_pools(struct port *port, unsigned index, const struct port_memory *memory)
+{
+    for (unsigned queue = 0; queue < port->queues; queue++) {
+        char name[RTE_MEMPOOL_NAMESIZE];
+
+        snprintf(name, sizeof(name), "port%u_queue%u", index, queue);
+        port->pools[queue] = rte_pktmbuf_pool_create(
+            name, mbufs_of(port->config, memory->in_flight), POOL_CACHE, sizeof(struct request),
+            (uint16_t)(RTE_PKTMBUF_HEADROOM + frame_bytes_of(port->config)),
+            memory->sockets[queue]);
+        if (!port->pools[queue])
+            return -rte_errno;
+    }
+    return 0;
+}
+
+/* Spreads flows over the queues, as far as the port can. */
+static void want_rss(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info,
+                     unsigned queues)
+{
+    uint64_t flows = (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP) & info->flow_type_rss_offloads;
+
+    if (queues == 1 || flows == 0)
+        return;
+    conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf->rx_adv_conf.rss_conf.rss_hf = flows;
+}
+
+static void want_checksums(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info)
+{
+    const uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+    const uint64_t tx = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+
+    conf->rxmode.offloads |= rx & info->rx_offload_capa;
+    if ((info->tx_offload_capa & tx) == tx)
+        conf->txmode.offloads |= tx;
+}
+
+/* `own`: a port of ours; else the exception port, which shares its queues' pools. */
+static int make_queues(struct port *port, uint16_t id, bool own)
+{
+    struct rte_eth_conf conf = {0};
+    struct rte_eth_dev_info info;
+    uint16_t rx = (uint16_t)descriptors_of(port->config), tx = rx;
+    int error = rte_eth_dev_info_get(id, &info);
+
+    if (error)
+        return error;
+    if (own) {
+        want_rss(&conf, &info, port->queues);
+        if (port->config->kind == DATAPLANE_PCI)
+            want_checksums(&conf, &info);
+        port->offload = conf.txmode.offloads != 0;
+    }
+    if ((error = rte_eth_dev_configure(id, port->queues, port->queues, &conf)) ||
+        (error = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx)))
+        return error;
+    for (uint16_t queue = 0; queue < port->queues; queue++) {
+        int socket = port->pools[queue]->socket_id;
+
+        if ((error = rte_eth_rx_queue_setup(id, queue, rx, (unsigned)socket, NULL,
+                                            port->pools[queue])) ||
+            (error = rte_eth_tx_queue_setup(id, queue, tx, (unsigned)socket, NULL)))
+            return error;
+    }
+    return 0;
+}
+
+/* The MTU of replies: what was configured, or less if the port has less. */
+static void find_mtu(struct port *port)
+{
+    uint16_t mtu = (uint16_t)port->config->mtu, device;
+
+    if (port->config->kind == DATAPLANE_PCI)
+        rte_eth_dev_set_mtu(port->id, mtu);
+    if (rte_eth_dev_get_mtu(port->id, &device) == 0 && device < mtu)
+        mtu = device;
+    port->mtu = (uint16_t)RTE_MIN(mtu, frame_bytes_of(port->config) - FRAME_OVERHEAD);
+}
+
+static int check_queues(const struct port *port, char *error, size_t size)
+{
+    struct rte_eth_dev_info info;
+    int code = rte_eth_dev_info_get(port->id, &info);
+    unsigned most = RTE_MIN(info.max_rx_queues, info.max_tx_queues);
+
+    if (code)
+        return complain(error, size, code, port->config->device, "asking the driver");
+    if (port->queues <= most)
+        return 0;
+    snprintf(error, size, "port %s: %u queues are configured, the port has %u",
+             port->config->device, port->queues, most);
+    return -EINVAL;
+}
+
+int port_open(struct port *port, const struct dataplane_port_config *config, unsigned index,
+              const char *xdp_program, const struct port_memory *memory, char *error,
+              size_t error_size)
+{
+    int code;
+
+    *port = (struct port){.config = config, .id = PORT_NONE, .exception = PORT_NONE};
+    port->queues = (uint16_t)config->queues;
+    if ((code = make_device(port, index, xdp_program, error, error_size)) ||
+        (code = check_queues(port, error, error_size)))
+        goto fail;
+    if (config->kind == DATAPLANE_PCI && config->exception[0] &&
+        (code = make_exception(port, index, error, error_size)))
+        goto fail;
+    if ((code = make_pools(port, index, memory))) {
+        complain(error, error_size, code, config->device,
+                 "no memory for packet buffers; are there enough huge pages?");
+        goto fail;
+    }
+    if ((code = make_queues(port, port->id, true)) ||
+        (port->exception != PORT_NONE && (code = make_queues(port, port->exception, false)))) {
+        complain(error, error_size, code, config->device,
+                 config->kind == DATAPLANE_AF_XDP
+                     ? "its queues can't be set up; is another XDP program attached (ip link), "
+                       "or another process at its queues?"
+                     : "its queues can't be set up");
+        goto fail;
+    }
+    find_mtu(port);
+    return 0;
+fail:
+    port_close(port);
+    return code;
+}
+
+int port_start(struct port *port, char *error, size_t error_size)
+{
+    int code = rte_eth_dev_start(port->id);
+
+    if (code)
+        return complain(error, error_size, code, port->config->device, "can't be started");
+    if (port->exception == PORT_NONE)
+        return 0;
+    rte_eth_allmulticast_enable(port->id); /* the kernel's neighbour discovery */
+    rte_eth_dev_set_mtu(port->exception, port->mtu);
+    code = rte_eth_dev_start(port->exception);
+    if (code)
+        rte_eth_dev_stop(port->id);
+    return code ? complain(error, error_size, code, port->config->exception, "can't be started")
+                : 0;
+}
+
+void port_stop(struct port *port)
+{
+    if (port->exception != PORT_NONE)
+        rte_eth_dev_stop(port->exception);
+    if (port->id != PORT_NONE)
+        rte_eth_dev_stop(port->id);
+}
+
+void port_close(struct port *port)
+{
+    if (port->exception != PORT_NONE)
+        rte_eth_dev_close(port->exception);
+    if (port->id != PORT_NONE)
+        rte_eth_dev_close(port->id);
+    for (unsigned queue = 0; queue < port->queues; queue++)
+        rte_mempool_free(port->pools[queue]);
+    *port = (struct port){.id = PORT_NONE, .exception = PORT_NONE};
+}
+
+int port_info(const struct port *port, struct dataplane_port_info *info)
+{
+    struct rte_eth_dev_info device;
+    struct rte_eth_stats stats;
+    struct rte_eth_link link;
+    int error;
+
+    *info = (struct dataplane_port_info){
+        .name = port->config->device, .queues = port->queues, .mtu = port->mtu};
+    if ((error = rte_eth_dev_info_get(port->id, &device)) ||
+        (error = rte_eth_stats_get(port->id, &stats)))
+        return error;
+    info->driver = device.driver_name;
+    info->link_up = rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status;
+    info->rx_packets = stats.ipackets;
+    info->rx_bytes = stats.ibytes;
+    info->rx_missed = stats.imissed;
+    info->rx_errors = stats.ierrors;
+    info->rx_no_mbuf = stats.rx_nombuf;
+    info->tx_packets = stats.opackets;
+    info->tx_bytes = stats.obytes;
+    info->tx_errors = stats.oerrors;
+    for (unsigned queue = 0; queue < port->queues; queue++) {
+        info->mbufs_free += rte_mempool_avail_count(port->pools[queue]);
+        info->mbufs_total += port->pools[queue]->size;
+    }
+    return 0;
+}

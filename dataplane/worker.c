@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+
+#include "limiter.h"
+#include "worker_io.h"
+
+enum {
+    /* Between two rounds of housekeeping. Longer: settings and reports lag; shorter: it costs more
+     * than a percent of the worker's time. */
+    HOUSEKEEPING_MICROSECONDS = 100,
+
+    /* Of the tables, in one slice of expiry, at most: some 20 us. */
+    EXPIRY_LINES_MAX = 512,
+    /* A round through the tables takes this part of the peers' timeout, but not longer than ... */
+    EXPIRY_ROUND_PART = 8,
+    EXPIRY_ROUND_SECONDS_MAX = 60,
+
+    /* Turns without a packet before an adaptive worker begins to sleep: some 50 us. Less: more
+     * latency at medium load, more: more power. */
+    IDLE_TURNS = 1000,
+    /* A sleep, at first and at most. The longest one bounds what the queues must hold. */
+    IDLE_SLEEP_MIN = 10,  /* microseconds */
+    IDLE_SLEEP_MAX = 150, /* microseconds */
+};
+
+/* A turn -------------------------------------------------------------------------------------- */
+
+/* A worker's sources are its queues, and then the rings from the others. */
+static unsigned take_from(struct worker *worker, unsigned source, unsigned most)
+{
+    struct handoff_ring *ring;
+
+    if (source < worker->queues_count)
+        return worker_receive(worker, &worker->queues[source], most);
+    ring = worker->in[source - worker->queues_count];
+    return ring ? worker_take(worker, ring, most) : 0;
+}
+
+/* One burst, of all sources together, beginning with another one each turn. */
+static unsigned collect(struct worker *worker)
+{
+    unsigned sources = worker->queues_count + worker->pipeline.workers;
+    unsigned most = worker->pipeline.settings->burst, count = 0;
+    unsigned source = worker->turn++ % sources;
+
+    for (unsigned i = 0; i < sources && count < most; i++) {
+        count += take_from(worker, source, most - count);
+        source = source + 1 == sources ? 0 : source + 1;
+    }
+    return count;
+}
+
+static void note_burst(struct worker_report *report, unsigned count, uint64_t cycles, uint64_t hz)
+{
+    uint64_t microseconds = cycles * 1000000 / hz;
+    unsigned size_bucket = count > 1 ? 32 - (unsigned)__builtin_clz(count - 1) : 0;
+    unsigned time_bucket = microseconds > 1 ? 64 - (unsigned)__builtin_clzll(microseconds - 1) : 0;
+
+    if (time_bucket >= HISTOGRAM_SERVICE)
+        time_bucket = HISTOGRAM_SERVICE - 1;
+    report->burst_sizes[size_bucket]++;
+    report->service_times[time_bucket]++;
+}
+
+static unsigned forward(struct worker *worker)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < worker->queues_count; i++)
+        if (worker->queues[i].exception != PORT_NONE)
+            count += worker_forward(worker, &worker->queues[i]);
+    return count;
+}
+
+/* Returns how many packets there were. */
+static unsigned turn(struct worker *worker, uint64_t start)
+{
+    struct pipeline *pipeline = &worker->pipeline;
+    unsigned count;
+
+    pipeline->nanoseconds = clock_nanoseconds(worker->clock, start);
+    pipeline_begin(pipeline);
+    count = collect(worker);
+    if (count > 0) {
+        pipeline_admit(pipeline);
+        pipeline_steer(pipeline);
+        pipeline_act(pipeline);
+        pipeline_finish(pipeline);
+        worker_dispatch(worker);
+        note_burst(&worker->report, count, rte_rdtsc() - start, worker->clock->hz);
+    }
+    return count + forward(worker);
+}
+
+/* Housekeeping -------------------------------------------------------------------------------- */
+
+static void take_settings(struct worker *worker)
+{
+    const struct worker_settings *latest =
+        atomic_load_explicit(worker->published, memory_order_acquire);
+
+    if (worker->pipeline.settings == &latest->settings)
+        return;
+    worker->pipeline.settings = &latest->settings;
+    atomic_store_explicit(&worker->generation, latest->generation, memory_order_release);
+}
+
+/* The part of the tables that it is time to look at, so that a round takes the time it should. */
+static void expire(struct worker *worker, uint64_t now)
+{
+    const struct swarms_timeouts *timeouts = &worker->pipeline.settings->timeouts;
+    double round = (double)timeouts->peer / EXPIRY_ROUND_PART;
+    unsigned lines;
+
+    if (round > EXPIRY_ROUND_SECONDS_MAX)
+        round = EXPIRY_ROUND_SECONDS_MAX;
+    worker->expiry_due += (double)worker->expiry_round * (double)(now - worker->last_expiry) /
+                          (round * (double)worker->clock->hz);
+    worker->last_expiry = now;
+    if (worker->expiry_due < 1)
+        return;
+    lines = worker->expiry_due < EXPIRY_LINES_MAX ? (unsigned)worker->expiry_due : EXPIRY_LINES_MAX;
+    worker->expiry_due = 0;
+    worker->expiry_walked += lines;
+    if (swarms_expire(worker->pipeline.swarms, lines, timeouts, worker->pipeline.now)) {
+        worker->expiry_round = worker->expiry_walked;
+        worker->expiry_walked = 0;
+    }
+}
+
+static void report(struct worker *worker, uint64_t now)
+{
+    const uint64_t *words = (const uint64_t *)&worker->report;
+
+    worker->report.cycles_total = now - worker->loop_start;
+    worker->report.swarms = *swarms_counters(worker->pipeline.swarms);
+    for (unsigned i = 0; i < WORKER_REPORT_WORDS; i++)
+        atomic_store_explicit(&worker->reported[i], words[i], memory_order_relaxed);
+}
+
+static bool work_on_jobs(struct worker *worker)
+{
+    const struct pipeline *pipeline = &worker->pipeline;
+
+    return jobs_slice(&worker->jobs, pipeline->swarms, &pipeline->settings->timeouts,
+                      pipeline->now);
+}
+
+/* Returns true when there is a job to be gone on with. */
+static bool keep_house(struct worker *worker, uint64_t now)
+{
+    uint32_t seconds = clock_seconds(worker->clock, now);
+    bool more;
+
+    if (seconds > worker->pipeline.now)
+        worker->pipeline.now = seconds;
+    take_settings(worker);
+    expire(worker, now);
+    more = work_on_jobs(worker);
+    report(worker, now);
+    worker->next_housekeeping = now + worker->clock->hz / 1000000 * HOUSEKEEPING_MICROSECONDS;
+    return more;
+}
+
+/* The loop ------------------------------------------------------------------------------------ */
+
+static void rest(struct worker *worker)
+{
+    struct timespec sleep = {.tv_nsec = IDLE_SLEEP_MIN * 1000};
+    unsigned longer;
+
+    if (worker->pipeline.settings->idle != DATAPLANE_ADAPTIVE || ++worker->idle_turns < IDLE_TURNS)
+        return;
+    longer = worker->idle_turns - IDLE_TURNS;
+    sleep.tv_nsec *= longer < 4 ? 1 << longer : IDLE_SLEEP_MAX / IDLE_SLEEP_MIN;
+    nanosleep(&sleep, NULL);
+}
+
+int worker_run(void *argument)
+{
+    struct worker *worker = argument;
+    bool job = false;
+
+    prctl(PR_SET_TIMERSLACK, 1000); /* nanoseconds: a short sleep is short */
+    worker->loop_start = worker->last_expiry = rte_rdtsc();
+    while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
+        uint64_t start = rte_rdtsc();
+        unsigned count = turn(worker, start);
+        bool housekeeping = start >= worker->next_housekeeping;
+
+        worker->report.loops++;
+        if (housekeeping)
+            job = keep_house(worker, start);
+        else if (job && count == 0)
+            job = work_on_jobs(worker);
+        if (count > 0 || job || housekeeping)
+            worker->report.cycles_busy += rte_rdtsc() - start;
+        if (count > 0 || job)
+            worker->idle_turns = 0;
+        else
+            rest(worker);
+    }
+    report(worker, rte_rdtsc());
+    return 0;
+}
+
+int worker_prepare(void *argument)
+{
+    struct worker *worker = argument;
+    size_t size = swarms_memory(&worker->swarms_limits);
+    int error;
+
+    if ((error = memory_map(&worker->tables, size, worker->huge_pages)) ||
+        (error = memory_map(&worker->limits, LIMITER_TABLE_SIZE, worker->huge_pages)))
+        return error;
+    worker->pipeline.swarms =
+        swarms_init(worker->tables.base, &worker->swarms_limits, worker->secret, rte_rdtsc());
+    if (!worker->pipeline.swarms)
+        return -EINVAL;
+    worker->pipeline.limiter = worker->limits.base;
+    worker->pipeline.random = rte_rdtsc();
+    worker->pipeline.now = clock_seconds(worker->clock, rte_rdtsc());
+    worker->expiry_round = size / 64; /* lines; the first round tells better */
+    take_settings(worker);
+    return 0;
+}
+
+void worker_release(struct worker *worker)
+{
+    memory_unmap(&worker->tables);
+    memory_unmap(&worker->limits);
+}
+
+void worker_read_report(const struct worker *worker, struct worker_report *into)
+{
+    uint64_t *words = (uint64_t *)into;
+
+    for (unsigned i = 0; i < WORKER_REPORT_WORDS; i++)
+        words[i] = atomic_load_explicit(&worker->reported[i], memory_order_relaxed);
+}

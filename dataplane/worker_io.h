@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A worker's traffic: from ports and rings into the lanes of its pipeline, and out of them again.
+ */
+#pragma once
+
+#include "worker.h"
+
+/* Takes up to `most` packets from a queue, and parses them. Returns how many there were. */
+unsigned worker_receive(struct worker *worker, struct worker_queue *queue, unsigned most);
+
+/* Takes up to `most` requests or replies that another worker has handed over. */
+unsigned worker_take(struct worker *worker, struct handoff_ring *ring, unsigned most);
+
+/* Empties the lanes: sends replies, hands over, punts, frees. */
+void worker_dispatch(struct worker *worker);
+
+/* Sends what the kernel wants sent over the queue's exception port. Returns how many there were. */
+unsigned worker_forward(struct worker *worker, struct worker_queue *queue);
