@@ -34,7 +34,7 @@ struct block {
     uint16_t *slots; /* NULL: scanned */
     uint32_t peers, seeders;
     uint16_t capacity, slots_count;
-    uint8_t family, class;
+    uint8_t family, size_class;
     const struct swarms_secret *secret;
 };
 
@@ -48,37 +48,64 @@ static inline unsigned block_entry_size(unsigned family)
     return block_peer_size(family) + 2;
 }
 
-/* Peers that a block of `class` has room for. */
-unsigned block_capacity(unsigned family, unsigned class);
+/* How a class's bytes are divided. */
+struct block_layout {
+    uint16_t capacity;    /* entries */
+    uint16_t slots_count; /* 0: scanned */
+    uint32_t slots_offset;
+};
+
+extern const struct block_layout block_layouts[2][SLAB_CLASSES];
+
+/* Peers that a block of `size_class` has room for. */
+static inline unsigned block_capacity(unsigned family, unsigned size_class)
+{
+    return block_layouts[family][size_class].capacity;
+}
 
 /* The smallest class with room for `peers`; BLOCK_CLASS_LAST + 1 if there is none. */
 unsigned block_class_for(unsigned family, unsigned peers);
 
 /* Opens a block of the slab. */
-struct block block_open(void *memory, unsigned family, unsigned class, uint32_t peers,
-                        uint32_t seeders, const struct swarms_secret *secret);
+static inline struct block block_open(void *memory, unsigned family, unsigned size_class,
+                                      uint32_t peers, uint32_t seeders,
+                                      const struct swarms_secret *secret)
+{
+    struct block_layout layout = block_layouts[family][size_class];
+
+    return (struct block){
+        .entries = memory,
+        .slots = layout.slots_count ? (void *)((uint8_t *)memory + layout.slots_offset) : NULL,
+        .peers = peers,
+        .seeders = seeders,
+        .capacity = layout.capacity,
+        .slots_count = layout.slots_count,
+        .family = (uint8_t)family,
+        .size_class = (uint8_t)size_class,
+        .secret = secret,
+    };
+}
 
 /* Opens the entries inside a record. */
-struct block block_open_inline(void *memory, unsigned family, uint32_t peers, uint32_t seeders,
-                               const struct swarms_secret *secret);
+static inline struct block block_open_inline(void *memory, unsigned family, uint32_t peers,
+                                             uint32_t seeders, const struct swarms_secret *secret)
+{
+    return (struct block){
+        .entries = memory,
+        .peers = peers,
+        .seeders = seeders,
+        .capacity = family == SWARMS_IPV4 ? 3 : 1,
+        .family = (uint8_t)family,
+        .secret = secret,
+    };
+}
+
+/* block_inline.h has what every announce does: find, insert, turn seeder. */
 
 /* Makes a fresh block's slots empty. */
 void block_clear(struct block *block);
 
-/* hash_peer() of an entry. */
-uint64_t block_hash(const struct block *block, unsigned position);
-
-/* The position of a peer, or -1. `hash` is hash_peer()'s. */
-int block_find(const struct block *block, const uint8_t *peer, uint64_t hash);
-
-/* Adds a peer that isn't there to a block that has room. Returns its position. */
-unsigned block_insert(struct block *block, const uint8_t *peer, uint64_t hash, uint16_t stamp,
-                      bool seeder);
-
 void block_remove(struct block *block, unsigned position);
-
-/* Makes the peer a seeder or a leecher, as said. Returns its new position. */
-unsigned block_set_seeder(struct block *block, unsigned position, bool seeder);
 
 /* Drops all peers last seen more than `timeout` seconds before `now`. Returns how many. */
 unsigned block_expire(struct block *block, uint32_t timeout, uint32_t now);
@@ -104,12 +131,3 @@ static inline uint32_t block_age(uint16_t stamp, uint32_t now)
 {
     return (now - stamp) & BLOCK_STAMP_MASK;
 }
-
-/* Where the search for a peer will begin, to prefetch it. Only for blocks with slots. */
-static inline const uint16_t *block_home(const struct block *block, uint64_t hash)
-{
-    return &block->slots[(uint64_t)(uint32_t)hash * block->slots_count >> 32];
-}
-
-/* The entry that the slots suggest for a peer, to prefetch it; NULL if none. */
-const uint8_t *block_guess(const struct block *block, uint64_t hash);

@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "directory.h"
 
-#include <string.h>
+#include "block_inline.h"
 
 static unsigned class_for_blocks(uint32_t blocks)
 {
-    unsigned class = BLOCK_CLASS_FIRST;
+    unsigned size_class = BLOCK_CLASS_FIRST;
 
-    while (class < SLAB_CLASSES && directory_capacity(class) < blocks)
-        class ++;
-    return class;
-}
-
-struct block directory_open(const struct slab *slab, const struct record *record, uint32_t number,
-                            const struct swarms_secret *secret)
-{
-    struct directory_entry entry = directory_entries(slab, record)[number];
-
-    return block_open(slab_at(slab, entry.block), record->family, entry.class, entry.peers,
-                      entry.seeders, secret);
+    while (size_class < SLAB_CLASSES && directory_capacity(size_class) < blocks)
+        size_class++;
+    return size_class;
 }
 
 static void count(const struct slab *slab, struct record *record, uint32_t number, uint32_t peers,
@@ -41,43 +32,43 @@ void directory_close(const struct slab *slab, struct record *record, uint32_t nu
     count(slab, record, number, block->peers, block->seeders);
 }
 
-/* Moves the directory into an object of `class`, with room for more or fewer entries. */
-static bool move(struct slab *slab, struct record *record, unsigned class)
+/* Moves the directory into an object of `size_class`, with room for more or fewer entries. */
+static bool move(struct slab *slab, struct record *record, unsigned size_class)
 {
-    uint32_t line = class < SLAB_CLASSES ? slab_alloc(slab, class) : 0;
+    uint32_t line = size_class < SLAB_CLASSES ? slab_alloc(slab, size_class) : 0;
     struct record moved = *record;
     uint32_t groups = (record->blocks + DIRECTORY_GROUP - 1) / DIRECTORY_GROUP;
 
     if (line == 0)
         return false;
     moved.directory = line;
-    moved.class = class & 0x7f;
-    memset(slab_at(slab, line), 0, (size_t)slab_class_lines[class] * SLAB_LINE);
+    moved.size_class = size_class & 0x7f;
+    memset(slab_at(slab, line), 0, (size_t)slab_class_lines[size_class] * SLAB_LINE);
     memcpy(directory_sums(slab, &moved), directory_sums(slab, record),
            groups * sizeof(struct directory_sum));
     memcpy(directory_entries(slab, &moved), directory_entries(slab, record),
            record->blocks * sizeof(struct directory_entry));
-    slab_free(slab, record->class, record->directory);
+    slab_free(slab, record->size_class, record->directory);
     *record = moved;
     return true;
 }
 
 bool directory_create(struct slab *slab, struct record *record)
 {
-    unsigned class = class_for_blocks(2);
-    uint32_t line = slab_alloc(slab, class);
+    unsigned size_class = class_for_blocks(2);
+    uint32_t line = slab_alloc(slab, size_class);
     struct directory_entry entry = {
         .block = record->block,
         .peers = record->peers & 0xfff,
         .seeders = record->seeders & 0xfff,
-        .class = record->class,
+        .size_class = record->size_class,
     };
 
     if (line == 0)
         return false;
-    memset(slab_at(slab, line), 0, (size_t)slab_class_lines[class] * SLAB_LINE);
+    memset(slab_at(slab, line), 0, (size_t)slab_class_lines[size_class] * SLAB_LINE);
     record->form = RECORD_DIRECTORY;
-    record->class = class & 0x7f;
+    record->size_class = size_class & 0x7f;
     record->directory = line;
     record->blocks = 1;
     directory_entries(slab, record)[0] = entry;
@@ -89,19 +80,19 @@ bool directory_create(struct slab *slab, struct record *record)
 /* Appends an empty block with room for `peers`. */
 static bool append(struct slab *slab, struct record *record, unsigned peers)
 {
-    unsigned class = block_class_for(record->family, peers);
+    unsigned size_class = block_class_for(record->family, peers);
     uint32_t line;
 
-    if (class > BLOCK_CLASS_LAST)
-        class = BLOCK_CLASS_LAST;
-    if (record->blocks == directory_capacity(record->class) &&
+    if (size_class > BLOCK_CLASS_LAST)
+        size_class = BLOCK_CLASS_LAST;
+    if (record->blocks == directory_capacity(record->size_class) &&
         !move(slab, record, class_for_blocks(record->blocks + record->blocks / 2)))
         return false;
-    line = slab_alloc(slab, class);
+    line = slab_alloc(slab, size_class);
     if (line == 0)
         return false;
     directory_entries(slab, record)[record->blocks++] =
-        (struct directory_entry){.block = line, .class = class & 0xff};
+        (struct directory_entry){.block = line, .size_class = size_class & 0xff};
     return true;
 }
 
@@ -133,22 +124,22 @@ bool directory_grow(struct slab *slab, struct record *record, const struct swarm
 }
 
 bool directory_resize_block(struct slab *slab, struct record *record, uint32_t number,
-                            unsigned class, const struct swarms_secret *secret)
+                            unsigned size_class, const struct swarms_secret *secret)
 {
     struct directory_entry *entry = &directory_entries(slab, record)[number];
     struct block from = directory_open(slab, record, number, secret), to;
     uint32_t line;
 
-    if (class == entry->class)
+    if (size_class == entry->size_class)
         return true;
-    line = class <= BLOCK_CLASS_LAST ? slab_alloc(slab, class) : 0;
+    line = size_class <= BLOCK_CLASS_LAST ? slab_alloc(slab, size_class) : 0;
     if (line == 0)
         return false;
-    to = block_open(slab_at(slab, line), record->family, class, 0, 0, secret);
+    to = block_open(slab_at(slab, line), record->family, size_class, 0, 0, secret);
     block_copy(&to, &from);
-    slab_free(slab, entry->class, entry->block);
+    slab_free(slab, entry->size_class, entry->block);
     entry->block = line;
-    entry->class = class & 0xff;
+    entry->size_class = size_class & 0xff;
     return true;
 }
 
@@ -157,9 +148,9 @@ static void unwrap(struct slab *slab, struct record *record)
 {
     struct directory_entry entry = directory_entries(slab, record)[0];
 
-    slab_free(slab, record->class, record->directory);
+    slab_free(slab, record->size_class, record->directory);
     record->form = RECORD_BLOCK;
-    record->class = entry.class & 0x7f;
+    record->size_class = entry.size_class & 0x7f;
     record->block = entry.block;
 }
 
@@ -170,18 +161,19 @@ static bool merge_last(struct slab *slab, struct record *record, const struct sw
     uint32_t buddy = last - (1u << (31 - __builtin_clz(last)));
     struct block from = directory_open(slab, record, last, secret);
     struct block to = directory_open(slab, record, buddy, secret);
-    unsigned class = block_class_for(record->family, from.peers + to.peers);
+    unsigned size_class = block_class_for(record->family, from.peers + to.peers);
 
-    if (class > BLOCK_CLASS_LAST || !directory_resize_block(slab, record, buddy, class, secret))
+    if (size_class > BLOCK_CLASS_LAST ||
+        !directory_resize_block(slab, record, buddy, size_class, secret))
         return false;
     to = directory_open(slab, record, buddy, secret);
     for (unsigned i = 0; i < from.peers; i++)
-        block_insert(&to, block_entry(&from, i), block_hash(&from, i), *block_stamp(&from, i),
-                     i < from.seeders);
+        block_insert(&to, block_entry(&from, i), block_hash(&from, i, from.family),
+                     *block_stamp(&from, i), i < from.seeders, from.family);
     from.peers = from.seeders = 0;
     directory_close(slab, record, last, &from);
     directory_close(slab, record, buddy, &to);
-    slab_free(slab, from.class, directory_entries(slab, record)[last].block);
+    slab_free(slab, from.size_class, directory_entries(slab, record)[last].block);
     record->blocks--;
     return true;
 }
@@ -201,21 +193,6 @@ bool directory_shrink(struct slab *slab, struct record *record, const struct swa
 static uint32_t of_kind(uint32_t peers, uint32_t seeders, enum directory_kind kind)
 {
     return kind == DIRECTORY_SEEDERS ? seeders : peers - seeders;
-}
-
-uint32_t directory_rank(const struct slab *slab, const struct record *record, uint32_t number,
-                        enum directory_kind kind)
-{
-    const struct directory_sum *sums = directory_sums(slab, record);
-    const struct directory_entry *entries = directory_entries(slab, record);
-    uint32_t group = number / DIRECTORY_GROUP;
-    uint32_t rank = 0;
-
-    for (uint32_t i = 0; i < group; i++)
-        rank += of_kind(sums[i].peers, sums[i].seeders, kind);
-    for (uint32_t i = group * DIRECTORY_GROUP; i < number; i++)
-        rank += of_kind(entries[i].peers, entries[i].seeders, kind);
-    return rank;
 }
 
 uint32_t directory_locate(const struct slab *slab, const struct record *record, uint32_t *rank,
@@ -242,6 +219,6 @@ void directory_free(struct slab *slab, struct record *record)
     const struct directory_entry *entries = directory_entries(slab, record);
 
     for (uint32_t i = 0; i < record->blocks; i++)
-        slab_free(slab, entries[i].class, entries[i].block);
-    slab_free(slab, record->class, record->directory);
+        slab_free(slab, entries[i].size_class, entries[i].block);
+    slab_free(slab, record->size_class, record->directory);
 }

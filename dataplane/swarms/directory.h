@@ -28,7 +28,7 @@ enum {
 
 struct directory_entry {
     uint32_t block; /* line */
-    uint32_t peers : 12, seeders : 12, class : 8;
+    uint32_t peers : 12, seeders : 12, size_class : 8;
 };
 
 struct directory_sum {
@@ -37,10 +37,10 @@ struct directory_sum {
 
 _Static_assert(sizeof(struct directory_entry) == 8, "eight entries a cache line");
 
-/* Entries that a directory of the slab's `class` has room for. */
-static inline uint32_t directory_capacity(unsigned class)
+/* Entries that a directory of the slab's `size_class` has room for. */
+static inline uint32_t directory_capacity(unsigned size_class)
 {
-    return slab_class_lines[class] * (uint32_t)SLAB_LINE /
+    return slab_class_lines[size_class] * (uint32_t)SLAB_LINE /
            (sizeof(struct directory_sum) + DIRECTORY_GROUP * sizeof(struct directory_entry)) *
            DIRECTORY_GROUP;
 }
@@ -55,7 +55,7 @@ static inline struct directory_entry *directory_entries(const struct slab *slab,
                                                         const struct record *record)
 {
     return (struct directory_entry *)(directory_sums(slab, record) +
-                                      directory_capacity(record->class) / DIRECTORY_GROUP);
+                                      directory_capacity(record->size_class) / DIRECTORY_GROUP);
 }
 
 /* The number of the block in which a peer belongs. */
@@ -68,8 +68,14 @@ static inline uint32_t directory_block_of(const struct record *record, uint64_t 
     return number < record->blocks ? number : number & ((1u << bits) - 1);
 }
 
-struct block directory_open(const struct slab *slab, const struct record *record, uint32_t number,
-                            const struct swarms_secret *secret);
+static inline struct block directory_open(const struct slab *slab, const struct record *record,
+                                          uint32_t number, const struct swarms_secret *secret)
+{
+    struct directory_entry entry = directory_entries(slab, record)[number];
+
+    return block_open(slab_at(slab, entry.block), record->family, entry.size_class, entry.peers,
+                      entry.seeders, secret);
+}
 
 /* Writes an opened block's counts back, and the sums and totals with them. */
 void directory_close(const struct slab *slab, struct record *record, uint32_t number,
@@ -86,15 +92,11 @@ bool directory_grow(struct slab *slab, struct record *record, const struct swarm
  */
 bool directory_shrink(struct slab *slab, struct record *record, const struct swarms_secret *secret);
 
-/* Replaces a block by one of `class`, which holds its peers. False when there is no memory. */
+/* Replaces a block by one of `size_class`, which holds its peers. False when there is no memory. */
 bool directory_resize_block(struct slab *slab, struct record *record, uint32_t number,
-                            unsigned class, const struct swarms_secret *secret);
+                            unsigned size_class, const struct swarms_secret *secret);
 
-/* Peers of blocks before `number`: all, or only seeders or leechers. */
 enum directory_kind { DIRECTORY_SEEDERS, DIRECTORY_LEECHERS };
-
-uint32_t directory_rank(const struct slab *slab, const struct record *record, uint32_t number,
-                        enum directory_kind kind);
 
 /* The block that holds the `rank`-th seeder or leecher; *rank becomes its place among that block's.
  */

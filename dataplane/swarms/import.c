@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "block_inline.h"
 #include "table.h"
 #include "transfer.h"
 
@@ -44,10 +45,11 @@ static uint16_t stamp_of(const struct peer *peer)
 }
 
 static void update(struct merge *merge, struct record *record, struct peers *peers,
-                   unsigned position, const struct peer *peer)
+                   unsigned position, uint64_t hash, const struct peer *peer)
 {
     uint16_t *stamp = block_stamp(&peers->block, position);
     uint32_t stored = merge->now - block_age(*stamp, merge->now);
+    bool seeder = peer->flags & TRANSFER_SEEDER;
     int32_t newer = (int32_t)(peer->seen - stored);
 
     if (peer->flags & TRANSFER_STOPPED ? newer < 0 : newer <= 0) {
@@ -59,7 +61,8 @@ static void update(struct merge *merge, struct record *record, struct peers *pee
         merge->result->peers_removed++;
     } else {
         *stamp = stamp_of(peer) | (*stamp & BLOCK_STAMP_COMPLETED);
-        block_set_seeder(&peers->block, position, peer->flags & TRANSFER_SEEDER);
+        if ((position < peers->block.seeders) != seeder)
+            block_set_seeder(&peers->block, position, hash, seeder, record->family);
         merge->result->peers_updated++;
     }
     peers_close(&merge->swarms->slab, record, peers);
@@ -79,7 +82,8 @@ static void add(struct merge *merge, struct record *record, struct peers *peers,
         merge->result->peers_refused++;
         return;
     }
-    block_insert(&peers->block, peer->wire, hash, stamp_of(peer), peer->flags & TRANSFER_SEEDER);
+    block_insert(&peers->block, peer->wire, hash, stamp_of(peer), peer->flags & TRANSFER_SEEDER,
+                 record->family);
     peers_close(&swarms->slab, record, peers);
     if ((int32_t)(peer->seen - record->touched) > 0)
         record->touched = peer->seen;
@@ -93,11 +97,11 @@ static void merge_peer(struct merge *merge, const uint8_t *from)
     struct peer peer = read_peer(from, record->family, merge->now);
     uint64_t hash = hash_peer(&swarms->secret, record->family, peer.wire);
     struct peers peers = peers_open(&swarms->slab, record, hash, &swarms->secret);
-    int position = block_find(&peers.block, peer.wire, hash);
+    int position = block_find(&peers.block, peer.wire, hash, record->family);
     uint32_t before = record->peers, seeders = record->seeders;
 
     if (position >= 0)
-        update(merge, record, &peers, (unsigned)position, &peer);
+        update(merge, record, &peers, (unsigned)position, hash, &peer);
     else
         add(merge, record, &peers, hash, &peer);
     table_count(swarms, record, before, seeders);

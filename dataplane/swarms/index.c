@@ -2,7 +2,6 @@
 #include "index.h"
 
 #include <emmintrin.h>
-#include <string.h>
 
 uint32_t index_buckets_for(uint32_t torrents)
 {
@@ -59,9 +58,8 @@ static uint32_t find_in(const struct index *index, uint32_t number, uint8_t tag,
 
     for (; match != 0; match &= match - 1) {
         uint32_t line = bucket->records[__builtin_ctz(match)];
-        const struct record *record = record_at(index, line);
 
-        if (record->family == family && memcmp(record->info_hash, info_hash, 20) == 0)
+        if (index_is(record_at(index, line), family, info_hash))
             return line;
     }
     return 0;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "record.h"
 #include "slab.h"
@@ -69,6 +70,12 @@ static inline uint8_t index_tag(uint64_t hash, unsigned family)
 
 /* Slots of the bucket that bear `tag`, as a bit mask. */
 unsigned index_match(const struct index_bucket *bucket, uint8_t tag);
+
+/* Whether a record is this swarm's. */
+static inline bool index_is(const struct record *record, unsigned family, const uint8_t *info_hash)
+{
+    return record->family == family && memcmp(record->info_hash, info_hash, 20) == 0;
+}
 
 /* The line of the first record whose tag fits, as a guess to prefetch; 0 if it surely is not there.
  */

@@ -85,9 +85,9 @@ static uint64_t memory_of(const struct slab *slab, const struct record *record)
     uint64_t lines = 1;
 
     if (record->form != RECORD_INLINE)
-        lines += slab_class_lines[record->class];
+        lines += slab_class_lines[record->size_class];
     for (uint32_t i = 0; record->form == RECORD_DIRECTORY && i < record->blocks; i++)
-        lines += slab_class_lines[directory_entries(slab, record)[i].class];
+        lines += slab_class_lines[directory_entries(slab, record)[i].size_class];
     return lines * SLAB_LINE;
 }
 

@@ -5,16 +5,8 @@
  * announce acts on what it finds then, and one before it may have changed it. A wrong guess costs a
  * miss, no more.
  */
-#include "directory.h"
-#include "random.h"
-#include "sample.h"
+#include "sample_directory.h"
 #include "table.h"
-
-static void prefetch_lines(const void *from, size_t bytes)
-{
-    for (size_t offset = 0; offset < bytes; offset += SLAB_LINE)
-        __builtin_prefetch((const uint8_t *)from + offset);
-}
 
 static void stage_bucket(const struct swarms *swarms, struct swarms_announce *a)
 {
@@ -23,107 +15,160 @@ static void stage_bucket(const struct swarms *swarms, struct swarms_announce *a)
 
 static void stage_record(const struct swarms *swarms, struct swarms_announce *a)
 {
-    uint32_t line = index_guess(&swarms->index, a->hash, a->family);
-
-    a->guess = line;
-    if (line != 0)
-        __builtin_prefetch(slab_at(&swarms->slab, line), 1);
+    a->line = index_guess(&swarms->index, a->hash, a->family);
+    __builtin_prefetch(slab_at(&swarms->slab, a->line), 1);
 }
 
-static void prefetch_own(const struct block *block, uint64_t hash)
+SAMPLE_INLINE void prefetch_own(const struct block *block, uint64_t hash, unsigned family)
 {
+    const uint8_t *end = block->entries + (size_t)block->peers * block_entry_size(family);
+
     if (block->slots != NULL)
-        __builtin_prefetch(block_home(block, hash));
+        __builtin_prefetch(&block->slots[block_slot_home(block, hash)]);
     else
-        prefetch_lines(block->entries, (size_t)block->peers * block_entry_size(block->family));
+        for (const uint8_t *line = block->entries; line < end; line += SLAB_LINE)
+            __builtin_prefetch(line);
 }
 
-static void stage_block(const struct swarms *swarms, struct swarms_announce *a)
+SAMPLE_INLINE void stage_block(const struct swarms *swarms, struct swarms_announce *a,
+                               unsigned family)
 {
-    struct record *record = table_record(swarms, a->guess);
-    uint64_t hash;
+    struct record *record = table_record(swarms, a->line);
 
-    if (a->guess == 0 || record->form == RECORD_INLINE)
+    a->peer_hash = hash_peer(&swarms->secret, family, a->peer);
+    if (a->line != 0 && !index_is(record, family, a->info_hash))
+        a->line = table_find(swarms, a->hash, family, a->info_hash);
+    if (a->line == 0)
         return;
-    hash = hash_peer(&swarms->secret, a->family, a->peer);
-    a->peer_hash = hash;
+    record = table_record(swarms, a->line);
     if (record->form == RECORD_BLOCK) {
-        struct block block = peers_open_block(&swarms->slab, record, 0, &swarms->secret).block;
+        struct block block =
+            block_open(slab_at(&swarms->slab, record->block), family, record->size_class,
+                       record->peers, record->seeders, &swarms->secret);
 
-        prefetch_own(&block, hash);
-    } else {
-        __builtin_prefetch(
-            &directory_entries(&swarms->slab, record)[directory_block_of(record, hash)]);
+        prefetch_own(&block, a->peer_hash, family);
+    } else if (record->form == RECORD_DIRECTORY) {
+        uint32_t number = directory_block_of(record, a->peer_hash);
+
+        __builtin_prefetch(&directory_entries(&swarms->slab, record)[number]);
     }
 }
 
-/* The windows in a directory start in blocks that must be looked up first. */
-static void prefetch_directory_windows(const struct swarms *swarms, struct record *record,
-                                       const struct sample *sample)
+/* If the asker turns seeder or leecher, he changes places with the peer at the border. */
+SAMPLE_INLINE void prefetch_border(const struct block *block, const struct swarms_announce *a,
+                                   unsigned family)
 {
-    for (unsigned kind = 0; kind < SAMPLE_KINDS; kind++) {
-        struct sample part = {0};
-        struct block block;
-        uint32_t number;
+    unsigned border = block_border(block, a->seeder);
 
-        part.windows[kind] = sample->windows[kind];
-        if (part.windows[kind].count == 0)
-            continue;
-        number = directory_locate(&swarms->slab, record, &part.windows[kind].start, kind);
-        block = directory_open(&swarms->slab, record, number, &swarms->secret);
-        sample_prefetch(&block, &part);
-    }
+    if (((uint32_t)a->position < block->seeders) != a->seeder)
+        __builtin_prefetch(block->entries + (size_t)border * block_entry_size(family), 1);
 }
 
-static void stage_entries(const struct swarms *swarms, struct swarms_announce *a)
+SAMPLE_INLINE void prefetch_entry(const struct block *block, struct swarms_announce *a,
+                                  unsigned family)
 {
-    struct record *record = table_record(swarms, a->guess);
-    uint64_t hash = a->peer_hash;
-    struct peers own;
-    struct sample sample;
-
-    if (a->guess == 0 || record->form == RECORD_INLINE)
+    a->position = (int16_t)block_guess(block, a->peer_hash);
+    if (a->position < 0)
         return;
-    own = peers_open(&swarms->slab, record, hash, &swarms->secret);
+    __builtin_prefetch(block->entries + (size_t)a->position * block_entry_size(family), 1);
+    prefetch_border(block, a, family);
+}
+
+SAMPLE_INLINE void prefetch_start(const struct swarms *swarms, struct record *record,
+                                  const struct swarms_announce *a, enum directory_kind kind,
+                                  unsigned family)
+{
+    struct block block =
+        directory_open(&swarms->slab, record, a->starts[kind].number, &swarms->secret);
+    struct sample_region region = sample_region(&block, kind);
+
+    if (a->starts[kind].place < region.count)
+        sample_prefetch(&block, region, a->starts[kind].place,
+                        a->numwant < region.count ? a->numwant : region.count, family);
+}
+
+SAMPLE_INLINE void stage_directory(const struct swarms *swarms, struct record *record,
+                                   struct swarms_announce *a, unsigned family)
+{
+    struct peers own = peers_open(&swarms->slab, record, a->peer_hash, &swarms->secret);
+
+    prefetch_own(&own.block, a->peer_hash, family);
+    if (a->numwant == 0)
+        return;
+    sample_find_starts(&swarms->slab, record, a);
+    if (!a->seeder)
+        prefetch_start(swarms, record, a, DIRECTORY_SEEDERS, family);
+    prefetch_start(swarms, record, a, DIRECTORY_LEECHERS, family);
+}
+
+/* Returns whether one stage more is of use. */
+SAMPLE_INLINE bool stage_entries(const struct swarms *swarms, struct swarms_announce *a,
+                                 unsigned family)
+{
+    struct record *record = table_record(swarms, a->line);
+    struct block block;
+
+    a->position = -1;
+    a->started = false;
+    if (a->line == 0 || record->form == RECORD_INLINE)
+        return false;
+    if (record->form == RECORD_DIRECTORY) {
+        stage_directory(swarms, record, a, family);
+        return true;
+    }
+    block = block_open(slab_at(&swarms->slab, record->block), family, record->size_class,
+                       record->peers, record->seeders, &swarms->secret);
+    if (block.slots == NULL)
+        return false;
+    prefetch_entry(&block, a, family);
+    if (a->numwant != 0)
+        sample_prefetch_block(&block, a->seeder, a->numwant, a->random, family);
+    return true;
+}
+
+/* The slots of who stands at the border, and the asker's own entry in a directory. */
+SAMPLE_INLINE void stage_border(const struct swarms *swarms, struct swarms_announce *a,
+                                unsigned family)
+{
+    struct record *record = table_record(swarms, a->line);
+    struct peers own = peers_open(&swarms->slab, record, a->peer_hash, &swarms->secret);
+    unsigned border = block_border(&own.block, a->seeder);
+
     if (own.block.slots == NULL)
         return;
-    if (record->form == RECORD_BLOCK)
-        __builtin_prefetch(block_guess(&own.block, hash), 1);
-    else
-        prefetch_own(&own.block, hash);
-    if (a->numwant == 0 || a->event == SWARMS_STOPPED)
-        return;
-    sample = sample_choose(record, !a->seeder, a->seeder, a->numwant, a->random);
-    if (record->form == RECORD_BLOCK)
-        sample_prefetch(&own.block, &sample);
-    else
-        prefetch_directory_windows(swarms, record, &sample);
-}
-
-static void stage_directory_entry(const struct swarms *swarms, struct swarms_announce *a)
-{
-    struct record *record = table_record(swarms, a->guess);
-    uint64_t hash = a->peer_hash;
-    struct peers own;
-
-    if (a->guess == 0 || record->form != RECORD_DIRECTORY)
-        return;
-    own = peers_open(&swarms->slab, record, hash, &swarms->secret);
-    if (own.block.slots != NULL)
-        __builtin_prefetch(block_guess(&own.block, hash), 1);
+    if (record->form == RECORD_DIRECTORY)
+        prefetch_entry(&own.block, a, family);
+    else if (a->position >= 0 && ((uint32_t)a->position < own.block.seeders) != a->seeder)
+        __builtin_prefetch(
+            &own.block.slots[block_slot_home(&own.block, block_hash(&own.block, border, family))]);
 }
 
 void table_prefetch(const struct swarms *swarms, struct swarms_announce *const announces[],
                     unsigned count)
 {
+    struct swarms_announce *more[SWARMS_BURST_MAX];
+    unsigned more_count = 0;
+
     for (unsigned i = 0; i < count; i++)
         stage_bucket(swarms, announces[i]);
     for (unsigned i = 0; i < count; i++)
         stage_record(swarms, announces[i]);
     for (unsigned i = 0; i < count; i++)
-        stage_block(swarms, announces[i]);
-    for (unsigned i = 0; i < count; i++)
-        stage_entries(swarms, announces[i]);
-    for (unsigned i = 0; i < count; i++)
-        stage_directory_entry(swarms, announces[i]);
+        if (announces[i]->family == SWARMS_IPV4)
+            stage_block(swarms, announces[i], SWARMS_IPV4);
+        else
+            stage_block(swarms, announces[i], SWARMS_IPV6);
+    for (unsigned i = 0; i < count; i++) {
+        bool wants = announces[i]->family == SWARMS_IPV4
+                         ? stage_entries(swarms, announces[i], SWARMS_IPV4)
+                         : stage_entries(swarms, announces[i], SWARMS_IPV6);
+
+        more[more_count] = announces[i];
+        more_count += wants;
+    }
+    for (unsigned i = 0; i < more_count; i++)
+        if (more[i]->family == SWARMS_IPV4)
+            stage_border(swarms, more[i], SWARMS_IPV4);
+        else
+            stage_border(swarms, more[i], SWARMS_IPV6);
 }

@@ -1,36 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "peers.h"
 
-#include "directory.h"
-
-struct peers peers_open_block(const struct slab *slab, struct record *record, uint32_t number,
-                              const struct swarms_secret *secret)
-{
-    struct peers peers = {.number = number};
-
-    switch (record->form) {
-    case RECORD_INLINE:
-        peers.block = block_open_inline(record->entries, record->family, record->peers,
-                                        record->seeders, secret);
-        break;
-    case RECORD_BLOCK:
-        peers.block = block_open(slab_at(slab, record->block), record->family, record->class,
-                                 record->peers, record->seeders, secret);
-        break;
-    default:
-        peers.block = directory_open(slab, record, number, secret);
-    }
-    return peers;
-}
-
-struct peers peers_open(const struct slab *slab, struct record *record, uint64_t hash,
-                        const struct swarms_secret *secret)
-{
-    uint32_t number = record->form == RECORD_DIRECTORY ? directory_block_of(record, hash) : 0;
-
-    return peers_open_block(slab, record, number, secret);
-}
-
 void peers_close(const struct slab *slab, struct record *record, const struct peers *peers)
 {
     if (record->form == RECORD_DIRECTORY) {
@@ -41,22 +11,22 @@ void peers_close(const struct slab *slab, struct record *record, const struct pe
     }
 }
 
-/* Moves a swarm that isn't a directory into a block of `class`. */
-static bool move_to_block(struct slab *slab, struct record *record, unsigned class,
+/* Moves a swarm that isn't a directory into a block of `size_class`. */
+static bool move_to_block(struct slab *slab, struct record *record, unsigned size_class,
                           const struct swarms_secret *secret)
 {
     struct block from = peers_open_block(slab, record, 0, secret).block, to;
-    uint32_t line = slab_alloc(slab, class);
+    uint32_t line = slab_alloc(slab, size_class);
 
     if (line == 0)
         return false;
-    to = block_open(slab_at(slab, line), record->family, class, 0, 0, secret);
+    to = block_open(slab_at(slab, line), record->family, size_class, 0, 0, secret);
     block_clear(&to);
     block_copy(&to, &from);
     if (record->form == RECORD_BLOCK)
-        slab_free(slab, record->class, record->block);
+        slab_free(slab, record->size_class, record->block);
     record->form = RECORD_BLOCK;
-    record->class = class & 0x7f;
+    record->size_class = size_class & 0x7f;
     record->block = line;
     return true;
 }
@@ -69,20 +39,20 @@ static void move_inline(struct slab *slab, struct record *record,
 
     to = block_open_inline(record->entries, record->family, 0, 0, secret);
     block_copy(&to, &from);
-    slab_free(slab, record->class, line);
+    slab_free(slab, record->size_class, line);
     record->form = RECORD_INLINE;
 }
 
 static bool grow(struct slab *slab, struct record *record, const struct peers *peers)
 {
     const struct swarms_secret *secret = peers->block.secret;
-    unsigned class = block_class_for(record->family, peers->block.peers + 1);
+    unsigned size_class = block_class_for(record->family, peers->block.peers + 1);
 
     if (record->form == RECORD_DIRECTORY)
-        return class <= BLOCK_CLASS_LAST &&
-               directory_resize_block(slab, record, peers->number, class, secret);
-    if (class <= BLOCK_CLASS_LAST)
-        return move_to_block(slab, record, class, secret);
+        return size_class <= BLOCK_CLASS_LAST &&
+               directory_resize_block(slab, record, peers->number, size_class, secret);
+    if (size_class <= BLOCK_CLASS_LAST)
+        return move_to_block(slab, record, size_class, secret);
     return directory_create(slab, record) && directory_grow(slab, record, secret);
 }
 
@@ -114,9 +84,9 @@ void peers_trim(struct slab *slab, struct record *record, uint32_t number,
     wanted = block_class_for(record->family, block.peers + block.peers / 4);
     if (record->form == RECORD_BLOCK && block.peers <= (record->family == SWARMS_IPV4 ? 2u : 1u))
         move_inline(slab, record, secret);
-    else if (record->form == RECORD_BLOCK && wanted < block.class)
+    else if (record->form == RECORD_BLOCK && wanted < block.size_class)
         move_to_block(slab, record, wanted, secret);
-    else if (wanted < block.class)
+    else if (wanted < block.size_class)
         directory_resize_block(slab, record, number, wanted, secret);
 }
 
@@ -128,7 +98,7 @@ bool peers_merge(struct slab *slab, struct record *record, const struct swarms_s
 void peers_free(struct slab *slab, struct record *record)
 {
     if (record->form == RECORD_BLOCK)
-        slab_free(slab, record->class, record->block);
+        slab_free(slab, record->size_class, record->block);
     else if (record->form == RECORD_DIRECTORY)
         directory_free(slab, record);
 }

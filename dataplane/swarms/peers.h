@@ -5,21 +5,38 @@
  */
 #pragma once
 
-#include "block.h"
-#include "record.h"
+#include "directory.h"
 
 struct peers {
     struct block block;
     uint32_t number; /* of the block in its directory */
 };
 
-/* Opens the block in which the peer of this hash belongs. Close it after changes. */
-struct peers peers_open(const struct slab *slab, struct record *record, uint64_t hash,
-                        const struct swarms_secret *secret);
+/* The `number`-th block of the swarm, 0 to peers_blocks() - 1. Close it after changes. */
+static inline struct peers peers_open_block(const struct slab *slab, struct record *record,
+                                            uint32_t number, const struct swarms_secret *secret)
+{
+    struct peers peers = {.number = number};
 
-/* The `number`-th block of the swarm, 0 to peers_blocks() - 1. */
-struct peers peers_open_block(const struct slab *slab, struct record *record, uint32_t number,
-                              const struct swarms_secret *secret);
+    if (record->form == RECORD_INLINE)
+        peers.block = block_open_inline(record->entries, record->family, record->peers,
+                                        record->seeders, secret);
+    else if (record->form == RECORD_BLOCK)
+        peers.block = block_open(slab_at(slab, record->block), record->family, record->size_class,
+                                 record->peers, record->seeders, secret);
+    else
+        peers.block = directory_open(slab, record, number, secret);
+    return peers;
+}
+
+/* The block in which the peer of this hash belongs. */
+static inline struct peers peers_open(const struct slab *slab, struct record *record, uint64_t hash,
+                                      const struct swarms_secret *secret)
+{
+    uint32_t number = record->form == RECORD_DIRECTORY ? directory_block_of(record, hash) : 0;
+
+    return peers_open_block(slab, record, number, secret);
+}
 
 void peers_close(const struct slab *slab, struct record *record, const struct peers *peers);
 

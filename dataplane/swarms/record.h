@@ -41,9 +41,9 @@ struct record {
     uint32_t completed; /* downloads */
     uint32_t peers;     /* seeders included */
     uint32_t seeders;
-    uint32_t touched;              /* second of the last announce */
-    uint8_t form;                  /* enum record_form */
-    uint8_t family : 1, class : 7; /* class: the slab's, of the block or directory */
+    uint32_t touched;                   /* second of the last announce */
+    uint8_t form;                       /* enum record_form */
+    uint8_t family : 1, size_class : 7; /* class: the slab's, of the block or directory */
     uint16_t rate; /* announces in this rate window, and a decayed rest of those before */
     union {
         uint8_t entries[RECORD_INLINE_BYTES];

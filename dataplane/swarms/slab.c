@@ -2,13 +2,14 @@
 #include "slab.h"
 
 const uint16_t slab_class_lines[SLAB_CLASSES] = {
-    1,  1,  2,  3,  4,  6,   8,   12,  16,  20,  25,  30,  36,
-    44, 53, 64, 78, 93, 113, 128, 146, 170, 204, 256, 512, 1024,
+#define LINES(lines) lines,
+    SLAB_CLASS_LINES(LINES)
+#undef LINES
 };
 
-static unsigned objects_per_page(unsigned class)
+static unsigned objects_per_page(unsigned size_class)
 {
-    return SLAB_PAGE_LINES / slab_class_lines[class];
+    return SLAB_PAGE_LINES / slab_class_lines[size_class];
 }
 
 static uint32_t pages_for(uint64_t lines)
@@ -61,7 +62,7 @@ static void list_remove(struct slab *slab, uint32_t *head, uint32_t page)
         *head = p->next;
 }
 
-static bool page_take(struct slab *slab, unsigned class, uint32_t *page)
+static bool page_take(struct slab *slab, unsigned size_class, uint32_t *page)
 {
     if (slab->pages_free != 0) {
         *page = slab->pages_free;
@@ -71,64 +72,64 @@ static bool page_take(struct slab *slab, unsigned class, uint32_t *page)
     } else {
         return false;
     }
-    slab->pages[*page] = (struct slab_page){.class = (uint8_t) class};
+    slab->pages[*page] = (struct slab_page){.size_class = (uint8_t)size_class};
     return true;
 }
 
 /* The link to the next free object lies in the object's last two bytes: its head stays readable. */
-static uint16_t *free_link(struct slab *slab, uint32_t page, unsigned class, unsigned object)
+static uint16_t *free_link(struct slab *slab, uint32_t page, unsigned size_class, unsigned object)
 {
-    uint32_t end = page * SLAB_PAGE_LINES + (object + 1) * slab_class_lines[class];
+    uint32_t end = page * SLAB_PAGE_LINES + (object + 1) * slab_class_lines[size_class];
 
     return (uint16_t *)slab_at(slab, end) - 1;
 }
 
-uint32_t slab_alloc(struct slab *slab, unsigned class)
+uint32_t slab_alloc(struct slab *slab, unsigned size_class)
 {
-    uint32_t page = slab->partial[class];
+    uint32_t page = slab->partial[size_class];
     struct slab_page *p;
     unsigned object;
 
     if (page == 0) {
-        if (!page_take(slab, class, &page))
+        if (!page_take(slab, size_class, &page))
             return 0;
         if (page != 0) {
-            list_push(slab, &slab->partial[class], page);
+            list_push(slab, &slab->partial[size_class], page);
             slab->pages[page].listed = true;
         }
     }
     p = &slab->pages[page];
     if (p->free != 0) {
         object = p->free - 1u;
-        p->free = *free_link(slab, page, class, object);
+        p->free = *free_link(slab, page, size_class, object);
     } else {
         object = p->fresh++;
     }
     p->used++;
-    if (p->listed && p->used == objects_per_page(class)) {
-        list_remove(slab, &slab->partial[class], page);
+    if (p->listed && p->used == objects_per_page(size_class)) {
+        list_remove(slab, &slab->partial[size_class], page);
         p->listed = false;
     }
-    slab->lines_used += slab_class_lines[class];
-    return page * SLAB_PAGE_LINES + object * slab_class_lines[class];
+    slab->lines_used += slab_class_lines[size_class];
+    return page * SLAB_PAGE_LINES + object * slab_class_lines[size_class];
 }
 
-void slab_free(struct slab *slab, unsigned class, uint32_t line)
+void slab_free(struct slab *slab, unsigned size_class, uint32_t line)
 {
     uint32_t page = line / SLAB_PAGE_LINES;
     struct slab_page *p = &slab->pages[page];
-    unsigned object = line % SLAB_PAGE_LINES / slab_class_lines[class];
+    unsigned object = line % SLAB_PAGE_LINES / slab_class_lines[size_class];
 
-    *free_link(slab, page, class, object) = p->free;
+    *free_link(slab, page, size_class, object) = p->free;
     p->free = (uint16_t)(object + 1);
     p->used--;
-    slab->lines_used -= slab_class_lines[class];
+    slab->lines_used -= slab_class_lines[size_class];
     if (!p->listed) {
-        list_push(slab, &slab->partial[class], page);
+        list_push(slab, &slab->partial[size_class], page);
         p->listed = true;
     }
     if (p->used == 0) {
-        list_remove(slab, &slab->partial[class], page);
+        list_remove(slab, &slab->partial[size_class], page);
         p->listed = false;
         list_push(slab, &slab->pages_free, page);
     }

@@ -28,6 +28,13 @@ enum {
  * that what grows through them is 83 % full or more, and a whole number of them nearly fills a
  * page.
  */
+#define SLAB_CLASS_LINES(X)                                                                        \
+    X(1)                                                                                           \
+    X(1)                                                                                           \
+    X(2)                                                                                           \
+    X(3) X(4) X(6) X(8) X(12) X(16) X(20) X(25) X(30) X(36) X(44) X(53) X(64) X(78) X(93) X(113)   \
+        X(128) X(146) X(170) X(204) X(256) X(512) X(1024)
+
 extern const uint16_t slab_class_lines[SLAB_CLASSES];
 
 struct slab_page {
@@ -35,7 +42,7 @@ struct slab_page {
     uint16_t used;           /* objects handed out */
     uint16_t fresh;          /* objects from here on were never handed out */
     uint16_t free;           /* 1 + the first object that was handed out and came back; 0: none */
-    uint8_t class;
+    uint8_t size_class;
     bool listed;
 };
 
@@ -57,10 +64,10 @@ size_t slab_memory(uint64_t lines);
 /* `memory` holds slab_memory(lines) zeroed bytes, aligned to a line. */
 void slab_init(struct slab *slab, void *memory, uint64_t lines);
 
-/* An object of `class`, its contents undefined; 0 when the arena is full. */
-uint32_t slab_alloc(struct slab *slab, unsigned class);
+/* An object of `size_class`, its contents undefined; 0 when the arena is full. */
+uint32_t slab_alloc(struct slab *slab, unsigned size_class);
 
-void slab_free(struct slab *slab, unsigned class, uint32_t line);
+void slab_free(struct slab *slab, unsigned size_class, uint32_t line);
 
 static inline void *slab_at(const struct slab *slab, uint32_t line)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <string.h>
-
-#include "random.h"
-#include "sample.h"
+#include "sample_directory.h"
 #include "table.h"
 
 /* Notes that the swarm is in use. */
@@ -31,31 +28,36 @@ static uint16_t stamp(struct swarms *swarms, struct record *record, const struct
     return completed | (now & BLOCK_STAMP_MASK);
 }
 
-static int add(struct swarms *swarms, uint32_t line, struct peers *peers,
-               const struct swarms_announce *a, uint64_t hash, uint32_t now)
+SAMPLE_INLINE int add(struct swarms *swarms, uint32_t line, struct peers *peers,
+                      const struct swarms_announce *a, unsigned family, uint32_t now)
 {
     struct record *record = table_record(swarms, line);
     unsigned position;
 
     if (!table_admit_peer(swarms, a->hash, line) ||
-        !peers_make_room(&swarms->slab, record, hash, peers)) {
+        (peers->block.peers == peers->block.capacity &&
+         !peers_make_room(&swarms->slab, record, a->peer_hash, peers))) {
         swarms->counters.peers_refused++;
         return -1;
     }
-    position =
-        block_insert(&peers->block, a->peer, hash, stamp(swarms, record, a, 0, now), a->seeder);
+    position = block_insert(&peers->block, a->peer, a->peer_hash, stamp(swarms, record, a, 0, now),
+                            a->seeder, family);
     peers_close(&swarms->slab, record, peers);
     return (int)position;
 }
 
-static int refresh(struct swarms *swarms, struct record *record, struct peers *peers,
-                   unsigned position, const struct swarms_announce *a, uint32_t now)
+SAMPLE_INLINE int refresh(struct swarms *swarms, struct record *record, struct peers *peers,
+                          unsigned position, const struct swarms_announce *a, unsigned family,
+                          uint32_t now)
 {
-    uint16_t *stored = block_stamp(&peers->block, position);
+    uint8_t *stored = peers->block.entries + (size_t)(position + 1) * block_entry_size(family) - 2;
+    uint16_t former;
 
-    *stored = stamp(swarms, record, a, *stored, now);
+    memcpy(&former, stored, sizeof(former));
+    former = stamp(swarms, record, a, former, now);
+    memcpy(stored, &former, sizeof(former));
     if ((position < peers->block.seeders) != a->seeder) {
-        position = block_set_seeder(&peers->block, position, a->seeder);
+        position = block_set_seeder(&peers->block, position, a->peer_hash, a->seeder, family);
         peers_close(&swarms->slab, record, peers);
     }
     return (int)position;
@@ -71,63 +73,95 @@ static void stop(struct swarms *swarms, struct record *record, struct peers *pee
     peers_merge(&swarms->slab, record, &swarms->secret);
 }
 
-static void reply(struct swarms *swarms, struct record *record, const struct sample_self *self,
-                  struct swarms_announce *a)
+/* Where the peer stands: as the stages guessed, or else searched for. */
+SAMPLE_INLINE int find(const struct block *block, const struct swarms_announce *a, unsigned family)
 {
-    struct sample sample;
+    const uint8_t *guess = block->entries + (size_t)a->position * block_entry_size(family);
 
-    a->seeders = record->seeders;
-    a->leechers = record->peers - record->seeders;
-    if (a->numwant == 0 || a->event == SWARMS_STOPPED)
-        return;
-    sample = sample_choose(record, self->position >= 0, a->seeder, a->numwant, a->random);
-    a->peers_count =
-        (uint16_t)sample_write(&swarms->slab, record, &sample, self, &swarms->secret, a->peers);
+    if (a->position >= 0 && (uint32_t)a->position < block->peers &&
+        block_same_peer(guess, a->peer, family))
+        return a->position;
+    return block_find(block, a->peer, a->peer_hash, family);
 }
 
-static void act(struct swarms *swarms, struct swarms_announce *a, uint32_t now)
+SAMPLE_INLINE void write_peers(struct swarms *swarms, struct record *record,
+                               const struct peers *peers, int self, struct swarms_announce *a,
+                               unsigned family)
 {
-    uint32_t line = table_find(swarms, a->hash, a->family, a->info_hash);
-    uint64_t hash = hash_peer(&swarms->secret, a->family, a->peer);
-    struct sample_self self;
-    struct record *record;
-    struct peers peers;
+    uint8_t *end;
+
+    if (record->form != RECORD_DIRECTORY) {
+        /* It was a directory a moment ago, and the random number has become the starts there. */
+        if (a->started)
+            a->random = random_next(&swarms->random);
+        end = sample_block(a->peers, &peers->block, self, a->seeder, a->numwant, a->random, family);
+    } else {
+        end = sample_directory(a->peers, &swarms->slab, record, a, peers->number, self,
+                               &swarms->secret, &swarms->random, family);
+    }
+    a->peers_count = (uint16_t)((size_t)(end - a->peers) / block_peer_size(family));
+}
+
+SAMPLE_INLINE uint32_t open_record(struct swarms *swarms, struct swarms_announce *a,
+                                   unsigned family, uint32_t removals, uint32_t now)
+{
+    uint32_t line = a->line;
+
+    if (line == 0 || removals != swarms->removals)
+        line = table_find(swarms, a->hash, family, a->info_hash);
+    if (line == 0 && a->event != SWARMS_STOPPED) {
+        line = table_add(swarms, a->hash, family, a->info_hash, now);
+        swarms->counters.peers_refused += line == 0;
+    }
+    return line;
+}
+
+SAMPLE_INLINE void act(struct swarms *swarms, struct swarms_announce *a, unsigned family,
+                       uint32_t removals, uint32_t now)
+{
+    uint32_t line = open_record(swarms, a, family, removals, now);
+    struct record *record = table_record(swarms, line);
     uint32_t before, seeders_before;
+    struct peers peers;
+    int self;
 
     a->peers_count = 0;
     a->seeders = a->leechers = 0;
-    if (line == 0 && a->event != SWARMS_STOPPED)
-        line = table_add(swarms, a->hash, a->family, a->info_hash, now);
-    if (line == 0) {
-        swarms->counters.peers_refused += a->event != SWARMS_STOPPED;
+    if (line == 0)
         return;
-    }
-    record = table_record(swarms, line);
     before = record->peers;
     seeders_before = record->seeders;
     touch(record, now);
-    peers = peers_open(&swarms->slab, record, hash, &swarms->secret);
-    self.position = block_find(&peers.block, a->peer, hash);
+    peers = peers_open(&swarms->slab, record, a->peer_hash, &swarms->secret);
+    self = find(&peers.block, a, family);
     if (a->event == SWARMS_STOPPED)
-        stop(swarms, record, &peers, self.position);
-    else if (self.position >= 0)
-        self.position = refresh(swarms, record, &peers, (unsigned)self.position, a, now);
+        stop(swarms, record, &peers, self);
+    else if (self >= 0)
+        self = refresh(swarms, record, &peers, (unsigned)self, a, family, now);
     else
-        self.position = add(swarms, line, &peers, a, hash, now);
-    self.number = peers.number;
-    table_count(swarms, record, before, seeders_before);
-    reply(swarms, record, &self, a);
+        self = add(swarms, line, &peers, a, family, now);
+    if (before != record->peers || seeders_before != record->seeders)
+        table_count(swarms, record, before, seeders_before);
+    a->seeders = record->seeders;
+    a->leechers = record->peers - record->seeders;
+    if (a->numwant != 0 && a->event != SWARMS_STOPPED)
+        write_peers(swarms, record, &peers, self, a, family);
 }
 
 void swarms_announce(struct swarms *swarms, struct swarms_announce *const announces[],
                      unsigned count, uint32_t now)
 {
+    uint32_t removals = swarms->removals;
+
     swarms->now = now;
     for (unsigned i = 0; i < count; i++)
         announces[i]->random = random_next(&swarms->random);
     table_prefetch(swarms, announces, count);
     for (unsigned i = 0; i < count; i++)
-        act(swarms, announces[i], now);
+        if (announces[i]->family == SWARMS_IPV4)
+            act(swarms, announces[i], SWARMS_IPV4, removals, now);
+        else
+            act(swarms, announces[i], SWARMS_IPV6, removals, now);
 }
 
 void swarms_scrape(struct swarms *swarms, struct swarms_scrape *const rows[], unsigned count)

@@ -16,7 +16,7 @@ enum swarms_family { SWARMS_IPV4 = 0, SWARMS_IPV6 = 1 };
 
 enum {
     SWARMS_PEER_MAX = 18,      /* bytes of a peer on the wire: 6 (IPv4) or 18 (IPv6) */
-    SWARMS_REPLY_SLACK = 16,   /* bytes past the last peer of a reply that may be overwritten */
+    SWARMS_REPLY_SLACK = 32,   /* bytes past the last peer of a reply that may be overwritten */
     SWARMS_BURST_MAX = 64,     /* announces or scrapes in one call */
     SWARMS_TIMEOUT_MAX = 14400 /* seconds; last-seen is kept modulo 2^15 s */
 };
@@ -47,22 +47,33 @@ enum swarms_event { SWARMS_UPDATE, SWARMS_COMPLETED, SWARMS_STARTED, SWARMS_STOP
 struct swarms_announce {
     uint64_t hash;                 /* swarms_hash() of the next */
     const uint8_t *info_hash;      /* 20 bytes; may lie where the peers are written */
+    uint8_t *peers;                /* room for numwant peers and SWARMS_REPLY_SLACK bytes */
     uint8_t peer[SWARMS_PEER_MAX]; /* address and port, as on the wire */
     uint8_t family;                /* enum swarms_family */
     uint8_t event;                 /* enum swarms_event */
     bool seeder;                   /* left == 0 */
+    bool started;                  /* between the stages: `starts` are set */
     uint16_t numwant;              /* peers that fit the reply, 0 for none */
-    uint8_t *peers;                /* numwant peers and SWARMS_REPLY_SLACK bytes */
 
     /* the answer */
     uint16_t peers_count;
-    uint32_t seeders, leechers;
 
-    /* between the stages of one call */
-    uint64_t random;
+    int16_t position; /* between the stages of one call: in its block, as the slots suggest */
+
+    uint32_t seeders, leechers; /* the answer's, too */
+
+    /* between the stages */
+    uint32_t line; /* of the record; 0: not there */
     uint64_t peer_hash;
-    uint32_t guess; /* the record's line */
+    union {
+        uint64_t random;
+        struct {
+            uint32_t number, place;
+        } starts[2]; /* of the windows in a directory */
+    };
 };
+
+_Static_assert(sizeof(struct swarms_announce) == 88, "fits a packet's two cache lines");
 
 /* One row of a scrape. */
 struct swarms_scrape {

@@ -83,6 +83,7 @@ void table_remove(struct swarms *swarms, uint32_t line)
 
     index_remove(&swarms->index, hash, record->family, line);
     peers_free(&swarms->slab, record);
+    swarms->removals++;
     record->form = RECORD_FREE;
     record->peers = record->seeders = 0;
     swarms->counters.torrents[record->family]--;
@@ -146,7 +147,7 @@ uint32_t table_walk(const struct swarms *swarms, struct table_walk *walk, unsign
         const struct slab_page *page = &swarms->slab.pages[walk->page];
 
         --*lines;
-        if (page->class != SLAB_RECORD || page->used == 0)
+        if (page->size_class != SLAB_RECORD || page->used == 0)
             continue;
         while (walk->object<page->fresh && * lines> 0) {
             uint32_t line = walk->page * SLAB_PAGE_LINES + walk->object++;

@@ -43,6 +43,8 @@ struct swarms {
     struct swarms_counters counters;
     struct swarms_secret secret;
     uint32_t now; /* of the last call */
+    uint32_t
+        removals; /* records freed so far: while it stands, lines that were records' are still */
     struct client_counts clients;
 };
 
@@ -56,7 +58,7 @@ static inline bool table_is_record(const struct swarms *swarms, uint32_t line)
 {
     const struct slab_page *page = &swarms->slab.pages[line / SLAB_PAGE_LINES];
 
-    return page->class == SLAB_RECORD && line % SLAB_PAGE_LINES < page->fresh &&
+    return page->size_class == SLAB_RECORD && line % SLAB_PAGE_LINES < page->fresh &&
            table_record(swarms, line)->form != RECORD_FREE;
 }
 
