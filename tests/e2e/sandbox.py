@@ -69,6 +69,7 @@ def enter():
     Path("/dev/hugepages").mkdir(exist_ok=True)
     _mount("hugetlbfs", "/dev/hugepages", "pagesize=2M")
     NETNS.mkdir()
+    _mount("tmpfs", NETNS)
     (NETNS / "host").touch()
     sh("mount", "--bind", "/proc/self/ns/net", NETNS / "host")
     HOST = Namespace("host", existing=True)
