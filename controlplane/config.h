@@ -12,6 +12,7 @@
 
 #include "../dataplane/dataplane.h"
 #include "config_schema.h"
+#include "log.h"
 
 enum {
     CONFIG_PATH_SIZE = 256,
@@ -20,7 +21,9 @@ enum {
 };
 
 enum config_xdp_mode { CONFIG_XDP_AUTO, CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
-enum config_log_target { CONFIG_LOG_AUTO, CONFIG_LOG_STDERR, CONFIG_LOG_JOURNAL };
+
+/* What a source is: an address (IPv4 /32, IPv6 /64), or the network around it (/24, /48). */
+enum config_source { CONFIG_SOURCE_ADDRESS, CONFIG_SOURCE_NETWORK, CONFIG_SOURCES };
 
 /* The parts' own structs hold what is theirs, so that nothing is copied from one to another. */
 struct config {
@@ -47,6 +50,12 @@ struct config {
     } xdp;
 
     struct {
+        bool dry_run;
+        uint32_t rates[LIMITER_CLASSES][CONFIG_SOURCES]; /* requests a second; 0: no limit */
+        uint32_t burst;                                  /* seconds' worth of requests at once */
+    } limits;
+
+    struct {
         char file[CONFIG_PATH_SIZE]; /* "" none */
     } access;
 
@@ -60,8 +69,8 @@ struct config {
     } metrics;
 
     struct {
-        unsigned level; /* enum log_level */
-        enum config_log_target target;
+        enum log_level level;
+        enum log_target target;
     } log;
 
     struct {

@@ -51,6 +51,7 @@ const struct config_section config_sections[] = {
     {"tracker", "What clients are told."},
     {"connection_id", "Connection IDs (BEP 15) are signed, not stored; the key signs them."},
     {"xdp", "The program that steers packets in front of af_xdp ports."},
+    {"limits", "What a source may ask for in a second. What is above is dropped and counted."},
     {"access", "Which torrents are tracked."},
     {"control", "The socket that musterctl talks to."},
     {"metrics", "Prometheus metrics, /healthz and the live page, over HTTP."},
@@ -199,6 +200,27 @@ const struct config_key config_keys[] = {
          "native where the driver has it."},
     {"xdp.answer_connect", CONFIG_BOOL, FIELD(xdp.answer_connect), .initial = "true",
      .help = "Answer connect requests in the program already, before a worker sees them."},
+
+    {"limits.dry_run", CONFIG_BOOL, FIELD(limits.dry_run), .initial = "false",
+     .help = "Only count what is over a limit (drops: limited), and let it through: to find good "
+             "limits."},
+    {"limits.connect_address", CONFIG_COUNT, FIELD(limits.rates[LIMITER_CONNECT][0]),
+     .max = LIMITER_RATE_MAX, .initial = "100",
+     .help =
+         "Connect requests a second from an address (IPv6: from a /64); 0: no limit. Sources of "
+         "connect requests can be forged."},
+    {"limits.connect_network", CONFIG_COUNT, FIELD(limits.rates[LIMITER_CONNECT][1]),
+     .max = LIMITER_RATE_MAX, .initial = "2000",
+     .help = "The same from the network around it: a /24, for IPv6 a /48."},
+    {"limits.request_address", CONFIG_COUNT, FIELD(limits.rates[LIMITER_ESTABLISHED][0]),
+     .max = LIMITER_RATE_MAX, .initial = "1000",
+     .help = "Announces and scrapes with a valid connection ID a second, from an address; 0: no "
+             "limit. Mind that thousands of clients may share one."},
+    {"limits.request_network", CONFIG_COUNT, FIELD(limits.rates[LIMITER_ESTABLISHED][1]),
+     .max = LIMITER_RATE_MAX, .initial = "20k", .help = "The same from the network around it."},
+    {"limits.burst", CONFIG_DURATION, FIELD(limits.burst), .min = 1,
+     .max = LIMITER_DEBT_SECONDS_MAX, .initial = "5s",
+     .help = "So many seconds' worth of a limit may come at once."},
 
     {"access.mode", CONFIG_CHOICE, FIELD(settings.access_mode), .choices = access_choices,
      .initial = "open",

@@ -11,9 +11,11 @@
 
 #include <event2/event.h>
 
+#include "access_control.h"
 #include "config.h"
 
-struct access_list;
+struct jobs;
+struct operator;
 struct secrets;
 struct steering;
 
@@ -21,34 +23,51 @@ struct controlplane {
     const char *config_path;
     struct config config; /* as it runs: the file, plus what was set since */
     struct event_base *events;
-    struct dataplane *dataplane;
-    struct steering *steering; /* NULL without af_xdp ports */
     struct secrets *secrets;
-    struct access_list *access;
+    struct access_control *access;
+    struct steering *steering; /* NULL without af_xdp ports */
+    struct dataplane *dataplane;
+    struct jobs *jobs;
+    struct operator* operator;
 
-    time_t started;    /* wall clock */
-    uint32_t interval; /* seconds; what clients are told now, stretched by load */
-    double load;       /* busiest worker's share of time at work in the last second, 0..1 */
+    time_t started;             /* wall clock */
+    double load;                /* the busiest worker's, 0..1, smoothed over some minutes */
+    uint32_t interval;          /* seconds; what clients are told now, stretched by load */
+    uint64_t limiter_secret[3]; /* of this run */
+    uint64_t epoch;             /* of the connection IDs; the one published last */
     bool draining;
     const char *failing; /* why /healthz says no, or NULL */
 };
 
-/*
- * Publishes the configuration, and whatever changed beside it (keys, drain, access set), to workers
- * and XDP. Negative errno if one of them wouldn't take it.
- */
+/* What needs no other part; `config` has been read. */
+void controlplane_init(struct controlplane *controlplane);
+
+/* What workers are to use now: the configuration, and whatever changed beside it. */
+void controlplane_settings(struct controlplane *controlplane, struct dataplane_settings *settings);
+
+/* Publishes that to workers and XDP. Negative errno if one of them wouldn't take it. */
 int controlplane_publish(struct controlplane *controlplane);
+
+/* Once a second. */
+void controlplane_tick(struct controlplane *controlplane);
 
 /*
  * Reads the file again. An invalid one changes nothing; else live keys are applied, and those that
- * need a restart named with the reason. Returns 0 or a negative errno; `report` has the errors or
- * what was done, one a line.
+ * need a restart named with the reason. 0 or a negative errno; `report` has the errors, or what was
+ * done, one a line. The access list is read again, too, in the background.
  */
 int controlplane_reload(struct controlplane *controlplane, FILE *report);
 
 /* config_set(), and applies it. */
 int controlplane_set(struct controlplane *controlplane, const char *key, const char *value,
                      FILE *errors);
+
+/*
+ * Reads an access list in the background (NULL: the configured file again), which is the configured
+ * one from then on. `done` says how it went. -EBUSY while another is being read.
+ */
+int controlplane_load_access(struct controlplane *controlplane, const char *path,
+                             access_list_done *done, void *user);
 
 /* Draining: clients are still answered, but told the longest interval; /healthz says so. */
 int controlplane_drain(struct controlplane *controlplane, bool drain);

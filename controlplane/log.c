@@ -137,6 +137,15 @@ void log_write(struct log_site *site, enum log_level level, const char *area, co
     emit(level, area, text);
 }
 
+void log_lines(enum log_level level, const char *area, const char *text)
+{
+    for (size_t length; *text; text += length + (text[length] == '\n')) {
+        length = strcspn(text, "\n");
+        if (length > 0)
+            log_write(NULL, level, area, "%.*s", (int)length, text);
+    }
+}
+
 /* DPDK writes its lines here, one or more a call; its level is known only while it logs. */
 static ssize_t take_dpdk(void *cookie, const char *buffer, size_t size)
 {

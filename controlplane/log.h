@@ -53,5 +53,8 @@ enum log_level log_level(void);
 void log_write(struct log_site *site, enum log_level level, const char *area, const char *format,
                ...) __attribute__((format(printf, 4, 5)));
 
+/* Each line of `text` as a line of the log. */
+void log_lines(enum log_level level, const char *area, const char *text);
+
 /* Sends what DPDK logs (rte_log) here, too; call before EAL starts. */
 void log_adopt_dpdk(void);

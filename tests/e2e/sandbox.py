@@ -26,7 +26,7 @@ NETNS = Path("/run/netns")
 
 # sched.h, sys/mount.h, sys/prctl.h
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_REC, MS_PRIVATE, MNT_DETACH = 0x4000, 0x40000, 2
 PR_SET_PDEATHSIG, SIGKILL = 1, 9
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -64,10 +64,13 @@ def enter():
     _check(libc.unshare(CLONE_NEWNS | CLONE_NEWNET), "unshare")
     _check(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount --make-rprivate /")
     _mount("tmpfs", "/run")
-    _mount("sysfs", "/sys")  # shows the interfaces of this network namespace
+    libc.umount2(b"/sys", MNT_DETACH)
+    _mount("sysfs", "/sys")  # one that shows the interfaces of this network namespace
     _mount("bpf", "/sys/fs/bpf")
     Path("/dev/hugepages").mkdir(exist_ok=True)
-    _mount("hugetlbfs", "/dev/hugepages", "pagesize=2M")
+    libc.umount2(b"/dev/hugepages", MNT_DETACH)
+    if "hugetlbfs" in Path("/proc/filesystems").read_text():
+        _mount("hugetlbfs", "/dev/hugepages", "pagesize=2M")
     NETNS.mkdir()
     _mount("tmpfs", NETNS)
     (NETNS / "host").touch()

@@ -33,12 +33,12 @@ def test_peers_that_came_by_different_ports_meet(testbed, family):
 
 
 def test_both_workers_own_torrents_and_hand_requests_over(testbed, musterd):
-    handed = musterd.metric("muster_worker_handed_off_total")
+    handed = musterd.metric("muster_handed_off_total")
     with testbed.tracker() as tracker:
         for number in range(64):
             tracker.announce(info_hash_of(f"owner {number}"))
     # Each of 64 torrents belongs to the other worker with probability 1/2.
-    assert 10 <= musterd.metric("muster_worker_handed_off_total") - handed <= 54
+    assert 10 <= musterd.metric("muster_handed_off_total") - handed <= 54
 
 
 def test_scrape_over_both_owners_from_either_port(testbed, family):

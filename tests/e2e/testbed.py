@@ -43,6 +43,8 @@ Sample = namedtuple("Sample", "name labels value")
 SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$', re.MULTILINE)
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
+DROPS = ("muster_drops_total", "muster_xdp_packets_total")
+
 
 class ControlError(Exception):
     """The control socket answered with an error."""
@@ -235,6 +237,11 @@ class Musterd:
                  if sample.name == name and labels.items() <= sample.labels.items()]
         assert found, f"no metric {name} {labels or ''}"
         return sum(found)
+
+    def dropped(self, reason):
+        """Packets dropped for that reason, by XDP and by the workers together."""
+        return sum(sample.value for sample in self.metrics()
+                   if sample.name in DROPS and reason in sample.labels.values())
 
     def call(self, method, /, **params):
         """A request to the control socket; its result, or ControlError."""

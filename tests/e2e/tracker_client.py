@@ -275,14 +275,14 @@ def run(arguments):
                 event=Event[arguments.event.upper()], num_want=arguments.num_want,
                 peer_id=b"-TC0001-" + os.urandom(12),
                 options=url_data_option(url.path) if url.path else b"")
-            print(f"announced: {reply.seeders} seeders, {reply.leechers} leechers; "
-                  f"again in {reply.interval} s; {len(reply.peers)} peers told:")
+            print(f"announced: seeders {reply.seeders}, leechers {reply.leechers}, "
+                  f"again in {reply.interval} s, peers told {len(reply.peers)}")
             for peer in reply.peers:
                 print(f"  {show_endpoint(*peer)}")
         elif arguments.command == "scrape":
             for info_hash, row in zip(arguments.info_hash, tracker.scrape(arguments.info_hash)):
-                print(f"{info_hash.hex()}: {row.seeders} seeders, {row.leechers} leechers, "
-                      f"{row.completed} downloads completed")
+                print(f"{info_hash.hex()}: seeders {row.seeders}, leechers {row.leechers}, "
+                      f"completed {row.completed}")
 
 
 def main():

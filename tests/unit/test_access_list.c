@@ -12,7 +12,10 @@
 
 #include <cmocka.h>
 
-#include "../../controlplane/access_parse.h"
+#include <event2/event.h>
+
+#include "../../controlplane/access_list.h"
+#include "../../dataplane/access_set.h"
 
 #define HASH_A "000102030405060708090a0b0c0d0e0f10111213"
 #define HASH_B "ABCDEFabcdef0000000000000000000000000001"
@@ -157,6 +160,151 @@ static void refuses_a_line_without_end(void **state)
     remove(name);
 }
 
+/* The list itself ----------------------------------------------------------------------------- */
+
+struct answer {
+    unsigned calls, changes;
+    int error;
+    char explanation[1024];
+};
+
+static struct event_base *events;
+static struct access_list *list;
+static struct answer answer;
+
+static void on_changed(void *user)
+{
+    answer.changes++;
+}
+
+static void on_done(void *user, int error, const char *text)
+{
+    answer.calls++;
+    answer.error = error;
+    snprintf(answer.explanation, sizeof(answer.explanation), "%s", text);
+}
+
+static int set_up(void **state)
+{
+    answer = (struct answer){0};
+    events = event_base_new();
+    list = access_list_new(events, on_changed, NULL);
+    return events && list ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    access_list_free(list);
+    event_base_free(events);
+    return 0;
+}
+
+/* Loads `text` as if it were a file, and waits for it. */
+static int load(const char *text)
+{
+    static char name[] = "/tmp/muster-list-test";
+    unsigned calls = answer.calls;
+    FILE *file = fopen(name, "w");
+
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(access_list_load(list, name, on_done, NULL), 0);
+    assert_int_equal(access_list_load(list, name, on_done, NULL), -EBUSY);
+    while (answer.calls == calls)
+        event_base_loop(events, EVLOOP_ONCE);
+    remove(name);
+    return answer.error;
+}
+
+static int edit(const char *add, const char *remove)
+{
+    unsigned calls = answer.calls;
+    struct access_hash added = add ? hash_of(add) : (struct access_hash){0};
+    struct access_hash removed = remove ? hash_of(remove) : (struct access_hash){0};
+
+    assert_int_equal(
+        access_list_edit(list, &added, add != NULL, &removed, remove != NULL, on_done, NULL), 0);
+    while (answer.calls == calls)
+        event_base_loop(events, EVLOOP_ONCE);
+    return answer.error;
+}
+
+static bool listed(const char *digits)
+{
+    struct access_hash hash = hash_of(digits);
+
+    return access_list_contains(list, &hash);
+}
+
+static void replaces_the_list_when_it_is_read(void **state)
+{
+    struct access_list_status status;
+
+    assert_null(access_list_set(list));
+    assert_false(listed(HASH_A));
+    assert_int_equal(load(HASH_A "\n" HASH_B "\n"), 0);
+    assert_int_equal(answer.changes, 1);
+    assert_true(listed(HASH_A));
+    assert_int_equal(load(HASH_C "\n" HASH_C "\n"), 0);
+    assert_int_equal(answer.changes, 2);
+    assert_false(listed(HASH_A));
+    assert_true(listed(HASH_C));
+    access_list_status(list, &status);
+    assert_int_equal(status.hashes, 1);
+    assert_string_equal(status.file, "/tmp/muster-list-test");
+    assert_false(status.changing);
+}
+
+static void keeps_the_old_list_when_a_line_is_wrong(void **state)
+{
+    const struct access_set *before;
+
+    assert_int_equal(load(HASH_A "\n"), 0);
+    before = access_list_set(list);
+    assert_int_equal(load(HASH_B "\nbanana\n"), -EINVAL);
+    assert_non_null(strstr(answer.explanation, ":2: expected 40 hexadecimal digits"));
+    assert_ptr_equal(access_list_set(list), before);
+    assert_int_equal(answer.changes, 1);
+}
+
+/* A worker may read the old set until the data plane says that it has settled. */
+static void keeps_the_old_set_until_workers_left_it(void **state)
+{
+    const struct access_set *before;
+    struct access_hash hash = hash_of(HASH_A);
+
+    assert_int_equal(load(HASH_A "\n"), 0);
+    before = access_list_set(list);
+    assert_int_equal(load(HASH_B "\n"), 0);
+    assert_ptr_not_equal(access_list_set(list), before);
+    assert_int_equal(access_set_contains(before, (const uint8_t *[]){hash.bytes}, 1), 1);
+    access_list_settled(list); /* the sanitizer build would tell if it leaked or were used again */
+}
+
+static void adds_and_removes(void **state)
+{
+    struct access_hash copy[4];
+    struct access_list_status status;
+
+    assert_int_equal(edit(HASH_B, NULL), 0); /* to no list at all */
+    assert_int_equal(edit(HASH_A, NULL), 0);
+    assert_int_equal(edit(HASH_A, HASH_B), 0);
+    assert_int_equal(edit(HASH_C, NULL), 0);
+    assert_true(listed(HASH_A) && listed(HASH_C) && !listed(HASH_B));
+    assert_int_equal(access_list_copy(list, 0, copy, 4), 2);
+    assert_hash(&copy[0], HASH_A);
+    assert_int_equal(access_list_copy(list, 1, copy, 1), 1);
+    assert_hash(&copy[0], HASH_C);
+    assert_int_equal(access_list_copy(list, 2, copy, 1), 0);
+    access_list_status(list, &status);
+    assert_int_equal(status.edits, 5);
+}
+
+static void ends_while_a_list_is_being_read(void **state)
+{
+    assert_int_equal(access_list_load(list, "/dev/null", on_done, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +316,11 @@ int main(void)
         cmocka_unit_test(reads_a_million_lines_from_a_file),
         cmocka_unit_test(refuses_files_that_are_none),
         cmocka_unit_test(refuses_a_line_without_end),
+        cmocka_unit_test_setup_teardown(replaces_the_list_when_it_is_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keeps_the_old_list_when_a_line_is_wrong, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keeps_the_old_set_until_workers_left_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(adds_and_removes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ends_while_a_list_is_being_read, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

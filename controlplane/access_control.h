@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which torrents are tracked: the access mode and list that are in force, and how they follow the
+ * configuration. A mode comes into force together with the list it was set for, never before; when
+ * the list can't be read, the configuration is set back to what is in force.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "access_list.h"
+
+struct access_control;
+struct controlplane;
+
+/* Reads the configured list, if any, and waits for it. NULL with an explanation. */
+struct access_control *access_control_start(struct controlplane *controlplane, char *error,
+                                            size_t error_size);
+void access_control_free(struct access_control *control);
+
+/*
+ * Makes what the configuration says come into force: at once, or when the list has been read
+ * (again, if `again`). -EBUSY while another list is being read.
+ */
+int access_control_apply(struct access_control *control, bool again, access_list_done *done,
+                         void *user);
+
+/* For settings that are published. */
+enum dataplane_access_mode access_control_mode(const struct access_control *control);
+struct access_list *access_control_list(const struct access_control *control);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* access show, add, del, load. Changes are made in a thread: the call is answered when they are in
+ * force. */
+#include <errno.h>
+#include <string.h>
+
+#include "../operator_state.h"
+#include "commands.h"
+
+static struct access_list *list_of(const struct call *call)
+{
+    const struct operator* operator= call_context(call);
+
+    return access_control_list(operator->controlplane->access);
+}
+
+static void fail(struct call *call, int error, const char *explanation)
+{
+    if (error == -EBUSY)
+        call_error(call, JSON_RPC_BUSY, "try again when it is done; `access show` tells",
+                   "a list is being read");
+    else
+        call_error(call, JSON_RPC_REFUSED, "the list is as it was", "%s",
+                   explanation != NULL && explanation[0] != '\0' ? explanation : strerror(-error));
+}
+
+static json_t *view_status(const struct call *call)
+{
+    static const char *const modes[] = {"open", "allow", "deny"};
+    const struct operator* operator= call_context(call);
+    const struct access_control *control = operator->controlplane->access;
+    const uint64_t *counters = observation_totals(operator->observation)->counters;
+    struct access_list_status status;
+
+    access_list_status(access_control_list(control), &status);
+    return json_pack("{s:s, s:I, s:s, s:I, s:I, s:b, s:I}", "mode",
+                     modes[access_control_mode(control)], "entries", (json_int_t)status.hashes,
+                     "file", status.file, "loaded", (json_int_t)status.loaded, "edits",
+                     (json_int_t)status.edits, "changing", status.changing, "refused",
+                     (json_int_t)counters[COUNTER_access_refused]);
+}
+
+void command_access_show(struct call *call)
+{
+    const struct operator* operator= call_context(call);
+    const char *digits = call_text(call, "hash");
+    struct access_hash hash;
+    json_t *view;
+
+    observation_refresh(operator->observation);
+    view = view_status(call);
+    if (digits != NULL && access_parse_hash(digits, &hash)) {
+        json_object_set_new(view, "hash", json_string(digits));
+        json_object_set_new(view, "listed",
+                            json_boolean(access_list_contains(list_of(call), &hash)));
+    }
+    call_result(call, view);
+}
+
+/* A change is in force, or failed. */
+static void on_changed(void *user, int error, const char *explanation)
+{
+    struct call *call = user;
+
+    if (error != 0)
+        fail(call, error, explanation);
+    else
+        call_result(call, view_status(call));
+}
+
+static void edit(struct call *call, bool add)
+{
+    struct access_hash hash;
+    int error;
+
+    access_parse_hash(call_text(call, "hash"), &hash);
+    error = access_list_edit(list_of(call), &hash, add, &hash, !add, on_changed, call);
+    if (error != 0)
+        fail(call, error, NULL);
+}
+
+void command_access_add(struct call *call)
+{
+    edit(call, true);
+}
+
+void command_access_del(struct call *call)
+{
+    edit(call, false);
+}
+
+void command_access_load(struct call *call)
+{
+    const struct operator* operator= call_context(call);
+    int error =
+        controlplane_load_access(operator->controlplane, call_text(call, "file"), on_changed, call);
+
+    if (error == -ENOENT)
+        call_error(call, JSON_RPC_INVALID_PARAMS, "name a file, or set access.file",
+                   "no list is configured");
+    else if (error != 0)
+        fail(call, error, NULL);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The handlers of the commands in command_table.h; their context is a struct operator. */
+#pragma once
+
+#include "../call.h"
+
+#define COMMAND_HANDLER(name) call_handler command_##name;
+COMMANDS(COMMAND_HANDLER)
+#undef COMMAND_HANDLER
+
+extern call_handler *const command_handlers[COMMANDS_COUNT];

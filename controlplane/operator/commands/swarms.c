@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* swarms top, swarms show */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../operator_state.h"
+#include "commands.h"
+#include "inspection.h"
+
+enum { HASH_SIZE = 20, TOP_DEFAULT = 10 };
+
+static const char *const family_names[] = {"ipv4", "ipv6"};
+
+static void print_hash(const uint8_t *hash, char *text)
+{
+    for (unsigned i = 0; i < HASH_SIZE; i++)
+        sprintf(text + 2 * i, "%02x", hash[i]);
+}
+
+/* 40 hexadecimal digits, checked by the table of commands. */
+static void parse_hash(const char *text, uint8_t *hash)
+{
+    for (unsigned i = 0; i < HASH_SIZE; i++)
+        sscanf(text + 2 * i, "%2hhx", &hash[i]);
+}
+
+static json_t *view_swarm(const struct inspect_swarm *swarm)
+{
+    char hash[2 * HASH_SIZE + 1];
+
+    print_hash(swarm->info_hash, hash);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "info_hash", hash, "family",
+                     family_names[swarm->family], "seeders", (json_int_t)swarm->seeders, "leechers",
+                     (json_int_t)swarm->leechers, "completed", (json_int_t)swarm->completed,
+                     "announces_per_minute", (json_int_t)swarm->announces_per_min);
+}
+
+/* Top ------------------------------------------------------------------------------------- */
+
+static int by_peers(const void *a, const void *b)
+{
+    const struct inspect_swarm *left = a, *right = b;
+    uint64_t left_peers = (uint64_t)left->seeders + left->leechers;
+    uint64_t right_peers = (uint64_t)right->seeders + right->leechers;
+
+    return (left_peers < right_peers) - (left_peers > right_peers);
+}
+
+static int by_rate(const void *a, const void *b)
+{
+    const struct inspect_swarm *left = a, *right = b;
+
+    return (left->announces_per_min < right->announces_per_min) -
+           (left->announces_per_min > right->announces_per_min);
+}
+
+static void answer_top(struct call *call, const struct inspection *inspection)
+{
+    unsigned workers = inspection_count(inspection), count = 0;
+    unsigned limit = (unsigned)call_number(call, "limit", TOP_DEFAULT);
+    enum inspect_by by = inspection_answer(inspection, 0)->top.by;
+    struct inspect_swarm *rows = calloc((size_t)workers * INSPECT_TOP_MAX, sizeof(*rows));
+    json_t *swarms = json_array();
+
+    for (unsigned n = 0; n < workers && rows != NULL; n++) {
+        const struct inspect_top *top = &inspection_answer(inspection, n)->top;
+
+        memcpy(&rows[count], top->rows, top->count * sizeof(*rows));
+        count += top->count;
+    }
+    if (count > 0)
+        qsort(rows, count, sizeof(*rows), by == INSPECT_BY_RATE ? by_rate : by_peers);
+    for (unsigned i = 0; i < count && i < limit; i++)
+        json_array_append_new(swarms, view_swarm(&rows[i]));
+    free(rows);
+    call_result(call, json_pack("{s:o}", "swarms", swarms));
+}
+
+void command_swarms_top(struct call *call)
+{
+    const struct controlplane *controlplane =
+        ((const struct operator*)call_context(call))->controlplane;
+    const char *by = call_text(call, "by");
+    struct inspection *inspection = inspection_new(
+        call, DATAPLANE_JOB_TOP, dataplane_workers(controlplane->dataplane), answer_top);
+
+    if (inspection == NULL)
+        return;
+    for (unsigned n = 0; n < inspection_count(inspection); n++) {
+        struct inspect_top *top = &inspection_answer(inspection, n)->top;
+
+        top->by = by != NULL && strcmp(by, "rate") == 0 ? INSPECT_BY_RATE : INSPECT_BY_PEERS;
+        top->want = (unsigned)call_number(call, "limit", TOP_DEFAULT);
+    }
+    inspection_start(inspection, controlplane->jobs);
+}
+
+/* Show ------------------------------------------------------------------------------------ */
+
+static json_t *view_peer(const struct inspect_peer *peer, uint8_t family)
+{
+    size_t address_size = family == SWARMS_IPV4 ? 4 : 16;
+    char address[INET6_ADDRSTRLEN];
+    uint16_t port;
+
+    inet_ntop(family == SWARMS_IPV4 ? AF_INET : AF_INET6, peer->peer, address, sizeof(address));
+    memcpy(&port, peer->peer + address_size, sizeof(port));
+    return json_pack("{s:s, s:i, s:b, s:I}", "address", address, "port", ntohs(port), "seeder",
+                     peer->seeder, "age", (json_int_t)peer->age);
+}
+
+static json_t *view_show(const struct inspect_show *show, unsigned owner)
+{
+    json_t *swarm = view_swarm(&show->swarm);
+    json_t *peers = json_array();
+
+    for (unsigned i = 0; i < show->peers_count; i++)
+        json_array_append_new(peers, view_peer(&show->peers[i], show->family));
+    json_object_set_new(swarm, "memory", json_integer((json_int_t)show->memory));
+    json_object_set_new(swarm, "owner", json_integer(owner));
+    json_object_set_new(swarm, "peers", peers);
+    return swarm;
+}
+
+static void answer_show(struct call *call, const struct inspection *inspection)
+{
+    json_t *swarms = json_array();
+
+    for (unsigned n = 0; n < inspection_count(inspection); n++) {
+        const struct inspect_show *show = &inspection_answer(inspection, n)->show;
+
+        if (show->found)
+            json_array_append_new(swarms, view_show(show, inspection_worker(inspection, n)));
+    }
+    if (json_array_size(swarms) > 0) {
+        call_result(call, json_pack("{s:o}", "swarms", swarms));
+        return;
+    }
+    json_decref(swarms);
+    call_error(call, JSON_RPC_NOT_FOUND, NULL, "nobody has announced %s lately",
+               call_text(call, "hash"));
+}
+
+void command_swarms_show(struct call *call)
+{
+    const struct controlplane *controlplane =
+        ((const struct operator*)call_context(call))->controlplane;
+    struct inspection *inspection = inspection_new(call, DATAPLANE_JOB_SHOW, 2, answer_show);
+    uint8_t hash[HASH_SIZE];
+
+    if (inspection == NULL)
+        return;
+    parse_hash(call_text(call, "hash"), hash);
+    for (uint8_t family = 0; family < 2; family++) {
+        struct inspect_show *show = &inspection_answer(inspection, family)->show;
+
+        memcpy(show->info_hash, hash, HASH_SIZE);
+        show->family = family;
+        inspection_set_worker(inspection, family, dataplane_owner(controlplane->dataplane, hash));
+    }
+    inspection_start(inspection, controlplane->jobs);
+}

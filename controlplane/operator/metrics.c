@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <event2/buffer.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "control_socket.h"
+#include "health.h"
+#include "http.h"
+#include "metric_table.h"
+#include "metrics.h"
+#include "operator_state.h"
+#include "process_usage.h"
+
+struct writer {
+    const struct operator* operator;
+    struct evbuffer *out;
+    const struct metric *metric;
+};
+
+/* Where a metric comes from; `offset` is for the sources that are a field of a struct. */
+struct source {
+    void (*write)(const struct writer *writer, size_t offset);
+    size_t offset;
+};
+
+static const char *const family_names[] = {"ipv4", "ipv6"};
+
+/* Writing ---------------------------------------------------------------------------------- */
+
+static void sample(const struct writer *writer, double value)
+{
+    evbuffer_add_printf(writer->out, "%s %.15g\n", writer->metric->name, value);
+}
+
+static void sample_labelled(const struct writer *writer, const char *label, const char *name,
+                            double value)
+{
+    evbuffer_add_printf(writer->out, "%s{%s=\"%s\"} %.15g\n", writer->metric->name, label, name,
+                        value);
+}
+
+static void sample_worker(const struct writer *writer, unsigned worker, double value)
+{
+    evbuffer_add_printf(writer->out, "%s{worker=\"%u\"} %.15g\n", writer->metric->name, worker,
+                        value);
+}
+
+/* A label's value may be anything that an operator wrote into the config. */
+static void escape(const char *text, char *escaped, size_t size)
+{
+    size_t length = 0;
+
+    for (; *text != '\0' && length + 3 < size; text++) {
+        if (*text == '\\' || *text == '"')
+            escaped[length++] = '\\';
+        escaped[length++] = (unsigned char)*text < ' ' ? ' ' : *text;
+    }
+    escaped[length] = '\0';
+}
+
+/* Bucket b holds what is up to 2^b units, the last one all the rest if `last_is_rest`. */
+static void histogram(const struct writer *writer, unsigned worker, const uint64_t *buckets,
+                      unsigned count, double unit, bool last_is_rest, double sum)
+{
+    const char *name = writer->metric->name;
+    uint64_t below = 0;
+
+    for (unsigned bucket = 0; bucket < count; bucket++) {
+        below += buckets[bucket];
+        if (bucket + 1 < count || !last_is_rest)
+            evbuffer_add_printf(writer->out, "%s_bucket{worker=\"%u\",le=\"%.9g\"} %" PRIu64 "\n",
+                                name, worker, unit * (double)(UINT64_C(1) << bucket), below);
+    }
+    evbuffer_add_printf(writer->out, "%s_bucket{worker=\"%u\",le=\"+Inf\"} %" PRIu64 "\n", name,
+                        worker, below);
+    evbuffer_add_printf(writer->out, "%s_sum{worker=\"%u\"} %.15g\n", name, worker, sum);
+    evbuffer_add_printf(writer->out, "%s_count{worker=\"%u\"} %" PRIu64 "\n", name, worker, below);
+}
+
+/* Sources: the appliance ------------------------------------------------------------------- */
+
+static void build_info(const struct writer *writer, size_t offset)
+{
+    sample_labelled(writer, "version", MUSTER_VERSION, 1);
+}
+
+static void health(const struct writer *writer, size_t offset)
+{
+    char reason[256];
+    enum health now = health_of(writer->operator, reason, sizeof(reason));
+
+    for (enum health status = 0; status < HEALTHS; status++)
+        sample_labelled(writer, "status", health_name(status), status == now);
+}
+
+static void announce_interval(const struct writer *writer, size_t offset)
+{
+    sample(writer, writer->operator->controlplane->interval);
+}
+
+static void load(const struct writer *writer, size_t offset)
+{
+    sample(writer, observation_rates(writer->operator->observation, 0)->load);
+}
+
+static void torrents_limit(const struct writer *writer, size_t offset)
+{
+    sample(writer, writer->operator->controlplane->config.dataplane.torrents_max);
+}
+
+static void peers_limit(const struct writer *writer, size_t offset)
+{
+    sample(writer, (double)writer->operator->controlplane->config.dataplane.peers_max);
+}
+
+static void table_fill(const struct writer *writer, size_t offset)
+{
+    const struct swarms_counters *swarms =
+        &observation_totals(writer->operator->observation)->swarms;
+    const struct dataplane_config *config = &writer->operator->controlplane->config.dataplane;
+
+    sample_labelled(writer, "table", "torrents",
+                    (double)(swarms->torrents[0] + swarms->torrents[1]) / config->torrents_max);
+    sample_labelled(writer, "table", "peers",
+                    (double)(swarms->peers[0] + 2 * swarms->peers[1]) / (double)config->peers_max);
+}
+
+/* Sources: workers ------------------------------------------------------------------------- */
+
+#define EACH_WORKER(observation, worker, info)                                                     \
+    const struct dataplane_worker_info *info;                                                      \
+    for (unsigned worker = 0; worker < observation_workers(observation) &&                         \
+                              (info = observation_worker(observation, worker)) != NULL;            \
+         worker++)
+
+static void worker_info(const struct writer *writer, size_t offset)
+{
+    EACH_WORKER(writer->operator->observation, worker, info)
+    {
+        evbuffer_add_printf(writer->out, "%s{worker=\"%u\",core=\"%u\",numa_node=\"%u\"} 1\n",
+                            writer->metric->name, worker, info->core, info->numa_node);
+    }
+}
+
+static void worker_alive(const struct writer *writer, size_t offset)
+{
+    const struct observation *observation = writer->operator->observation;
+
+    for (unsigned worker = 0; worker < observation_workers(observation); worker++)
+        sample_worker(writer, worker, observation_worker_rates(observation, worker).alive);
+}
+
+/* A count of cycles in seconds. */
+static void worker_cycles(const struct writer *writer, size_t offset)
+{
+    double hz = observation_cycles_per_second(writer->operator->observation);
+
+    EACH_WORKER(writer->operator->observation, worker, info)
+    {
+        uint64_t cycles = *(const uint64_t *)((const char *)info + offset);
+
+        sample_worker(writer, worker, hz > 0 ? (double)cycles / hz : 0);
+    }
+}
+
+static void worker_number(const struct writer *writer, size_t offset)
+{
+    EACH_WORKER(writer->operator->observation, worker, info)
+    {
+        sample_worker(writer, worker, (double)*(const uint64_t *)((const char *)info + offset));
+    }
+}
+
+/* Two numbers, by family. */
+static void worker_families(const struct writer *writer, size_t offset)
+{
+    EACH_WORKER(writer->operator->observation, worker, info)
+    {
+        const uint64_t *numbers = (const uint64_t *)((const char *)info + offset);
+
+        for (unsigned family = 0; family < 2; family++)
+            evbuffer_add_printf(writer->out, "%s{worker=\"%u\",family=\"%s\"} %" PRIu64 "\n",
+                                writer->metric->name, worker, family_names[family],
+                                numbers[family]);
+    }
+}
+
+static void burst_packets(const struct writer *writer, size_t offset)
+{
+    EACH_WORKER(writer->operator->observation, worker, info)
+    {
+        histogram(writer, worker, info->burst_sizes, HISTOGRAM_BURST, 1, false,
+                  (double)info->counters[COUNTER_received]);
+    }
+}
+
+static void service_seconds(const struct writer *writer, size_t offset)
+{
+    double hz = observation_cycles_per_second(writer->operator->observation);
+
+    EACH_WORKER(writer->operator->observation, worker, info)
+    {
+        histogram(writer, worker, info->service_times, HISTOGRAM_SERVICE, 1e-6, true,
+                  hz > 0 ? (double)info->cycles_busy / hz : 0);
+    }
+}
+
+static void drops(const struct writer *writer, size_t offset)
+{
+#define REASON(name, help) #name,
+    static const char *const reasons[] = { COUNTERS_DROPS(REASON) };
+#undef REASON
+
+    EACH_WORKER(writer->operator->observation, worker, info)
+    {
+        for (unsigned reason = 0; reason < COUNTERS_DROP_KINDS; reason++)
+            evbuffer_add_printf(writer->out, "%s{worker=\"%u\",reason=\"%s\"} %" PRIu64 "\n",
+                                writer->metric->name, worker, reasons[reason],
+                                info->counters[reason]);
+    }
+}
+
+/* Sources: ports --------------------------------------------------------------------------- */
+
+#define EACH_PORT(observation, port, info)                                                         \
+    const struct dataplane_port_info *info;                                                        \
+    for (unsigned port = 0; port < observation_ports(observation) &&                               \
+                            (info = observation_port(observation, port)) != NULL;                  \
+         port++)
+
+static void sample_port(const struct writer *writer, const struct dataplane_port_info *info,
+                        double value)
+{
+    char name[600];
+
+    escape(info->name, name, sizeof(name));
+    sample_labelled(writer, "port", name, value);
+}
+
+static void port_info(const struct writer *writer, size_t offset)
+{
+    char name[600];
+
+    EACH_PORT(writer->operator->observation, port, info)
+    {
+        escape(info->name, name, sizeof(name));
+        evbuffer_add_printf(writer->out,
+                            "%s{port=\"%s\",driver=\"%s\",queues=\"%u\",mtu=\"%u\"} 1\n",
+                            writer->metric->name, name, info->driver, info->queues, info->mtu);
+    }
+}
+
+static void port_up(const struct writer *writer, size_t offset)
+{
+    EACH_PORT(writer->operator->observation, port, info)
+    {
+        sample_port(writer, info, info->link_up);
+    }
+}
+
+static void port_number(const struct writer *writer, size_t offset)
+{
+    EACH_PORT(writer->operator->observation, port, info)
+    {
+        sample_port(writer, info, (double)*(const uint64_t *)((const char *)info + offset));
+    }
+}
+
+static void port_level(const struct writer *writer, size_t offset)
+{
+    EACH_PORT(writer->operator->observation, port, info)
+    {
+        sample_port(writer, info, *(const unsigned *)((const char *)info + offset));
+    }
+}
+
+/* Sources: the control plane --------------------------------------------------------------- */
+
+static void control_clients(const struct writer *writer, size_t offset)
+{
+    sample(writer, control_socket_clients(writer->operator->control));
+}
+
+static void http_answers(const struct writer *writer, size_t offset)
+{
+    char number[16];
+
+    for (enum http_code code = 0; code < HTTP_CODES && writer->operator->http != NULL; code++) {
+        snprintf(number, sizeof(number), "%u", http_code_number(code));
+        sample_labelled(writer, "code", number,
+                        (double)http_requests(writer->operator->http, code));
+    }
+}
+
+static void jemalloc_bytes(const struct writer *writer, size_t offset)
+{
+    struct process_heap heap;
+
+    if (!process_heap(&heap))
+        return;
+    sample_labelled(writer, "state", "allocated", (double)heap.allocated);
+    sample_labelled(writer, "state", "active", (double)heap.active);
+    sample_labelled(writer, "state", "resident", (double)heap.resident);
+    sample_labelled(writer, "state", "mapped", (double)heap.mapped);
+    sample_labelled(writer, "state", "retained", (double)heap.retained);
+    sample_labelled(writer, "state", "metadata", (double)heap.metadata);
+}
+
+static void process_cpu(const struct writer *writer, size_t offset)
+{
+    sample(writer, process_cpu_seconds());
+}
+
+static void process_resident(const struct writer *writer, size_t offset)
+{
+    sample(writer, (double)process_resident_bytes());
+}
+
+static void process_start(const struct writer *writer, size_t offset)
+{
+    sample(writer, (double)writer->operator->controlplane->started);
+}
+
+static void process_fds(const struct writer *writer, size_t offset)
+{
+    int open = process_open_fds();
+
+    if (open >= 0)
+        sample(writer, open);
+}
+
+static void process_fds_max(const struct writer *writer, size_t offset)
+{
+    sample(writer, (double)process_max_fds());
+}
+
+#define WORKER(member) offsetof(struct dataplane_worker_info, member)
+#define PORT(member)   offsetof(struct dataplane_port_info, member)
+
+static const struct source sources[METRICS_COUNT] = {
+    [METRIC_build_info] = {build_info, 0},
+    [METRIC_health] = {health, 0},
+    [METRIC_announce_interval] = {announce_interval, 0},
+    [METRIC_load] = {load, 0},
+    [METRIC_worker_info] = {worker_info, 0},
+    [METRIC_worker_alive] = {worker_alive, 0},
+    [METRIC_worker_busy_seconds] = {worker_cycles, WORKER(cycles_busy)},
+    [METRIC_worker_seconds] = {worker_cycles, WORKER(cycles_total)},
+    [METRIC_burst_packets] = {burst_packets, 0},
+    [METRIC_service_seconds] = {service_seconds, 0},
+    [METRIC_drops] = {drops, 0},
+    [METRIC_torrents] = {worker_families, WORKER(swarms.torrents)},
+    [METRIC_peers] = {worker_families, WORKER(swarms.peers)},
+    [METRIC_seeders] = {worker_families, WORKER(swarms.seeders)},
+    [METRIC_torrents_limit] = {torrents_limit, 0},
+    [METRIC_peers_limit] = {peers_limit, 0},
+    [METRIC_table_fill] = {table_fill, 0},
+    [METRIC_table_used_bytes] = {worker_number, WORKER(swarms.memory_used)},
+    [METRIC_table_reserved_bytes] = {worker_number, WORKER(swarms.memory_reserved)},
+    [METRIC_torrents_evicted] = {worker_number, WORKER(swarms.torrents_evicted)},
+    [METRIC_torrents_expired] = {worker_number, WORKER(swarms.torrents_expired)},
+    [METRIC_peers_refused] = {worker_number, WORKER(swarms.peers_refused)},
+    [METRIC_peers_expired] = {worker_number, WORKER(swarms.peers_expired)},
+    [METRIC_completed] = {worker_number, WORKER(swarms.completed)},
+    [METRIC_port_info] = {port_info, 0},
+    [METRIC_port_up] = {port_up, 0},
+    [METRIC_port_rx_packets] = {port_number, PORT(rx_packets)},
+    [METRIC_port_rx_bytes] = {port_number, PORT(rx_bytes)},
+    [METRIC_port_rx_missed] = {port_number, PORT(rx_missed)},
+    [METRIC_port_rx_errors] = {port_number, PORT(rx_errors)},
+    [METRIC_port_rx_no_mbuf] = {port_number, PORT(rx_no_mbuf)},
+    [METRIC_port_tx_packets] = {port_number, PORT(tx_packets)},
+    [METRIC_port_tx_bytes] = {port_number, PORT(tx_bytes)},
+    [METRIC_port_tx_errors] = {port_number, PORT(tx_errors)},
+    [METRIC_port_mbufs] = {port_level, PORT(mbufs_total)},
+    [METRIC_port_mbufs_free] = {port_level, PORT(mbufs_free)},
+    [METRIC_control_clients] = {control_clients, 0},
+    [METRIC_http_requests] = {http_answers, 0},
+    [METRIC_jemalloc_bytes] = {jemalloc_bytes, 0},
+    [METRIC_process_cpu_seconds] = {process_cpu, 0},
+    [METRIC_process_resident_bytes] = {process_resident, 0},
+    [METRIC_process_start_time] = {process_start, 0},
+    [METRIC_process_open_fds] = {process_fds, 0},
+    [METRIC_process_max_fds] = {process_fds_max, 0},
+#define EVENT_SOURCE(event, help)                                                                  \
+    [METRIC_EVENT_##event] = {worker_number, WORKER(counters[COUNTER_##event])},
+    COUNTERS_EVENTS(EVENT_SOURCE)
+#undef EVENT_SOURCE
+};
+
+void metrics_write(const struct operator* operator, struct evbuffer * out)
+{
+    observation_refresh(operator->observation);
+    for (enum metric_id id = 0; id < METRICS_COUNT; id++) {
+        const struct metric *metric = &metric_table[id];
+        const struct writer writer = {.operator= operator, .out = out, .metric = metric};
+
+        evbuffer_add_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help,
+                            metric->name, metric_type_name(metric->type));
+        sources[id].write(&writer, sources[id].offset);
+    }
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What commands, metrics and the page have in common. Private to operator/. */
+#pragma once
+
+#include "../controlplane.h"
+#include "observation.h"
+
+struct control_socket;
+struct http;
+struct jobs;
+
+struct operator
+{
+    struct controlplane *controlplane;
+    struct observation *observation;
+    struct control_socket *control;
+    struct http *http; /* NULL when metrics.address is off */
+};

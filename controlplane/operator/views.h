@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The state of the appliance in JSON, as commands and the page show it. Each returns a new
+ * reference; numbers are counts, bytes, seconds, or a second; shares are 0..1.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct observation_rates;
+struct operator;
+
+/* {status, reason} */
+json_t *view_health(const struct operator* operator);
+
+/* The members of struct observation_rates, without `time`. */
+json_t *view_rates(const struct observation_rates *rates);
+
+/* Swarms and peers now, against their caps, and their memory. */
+json_t *view_tables(const struct operator* operator);
+
+/* Arrays, an object each. */
+json_t *view_workers(const struct operator* operator);
+json_t *view_ports(const struct operator* operator);
+json_t *view_counters(const struct operator* operator, bool moving_only);
+
+/* Reasons in descending order of rate, then of total; `all`: those that never occurred, too. */
+json_t *view_drops(const struct operator* operator, bool all);
+
+/* For `top` and the page: all of it, and `seconds` of history as one array a column. */
+json_t *view_live(const struct operator* operator, unsigned seconds);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The operator's side of musterd over a data plane that only pretends: many workers, waves of
+ * traffic, drops. For looking at the page and at musterctl without the hardware. Usage:
+ * fake_appliance FOLDER; prints the port of HTTP.
+ */
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controlplane/operator/http.h"
+#include "controlplane/operator/operator.h"
+#include "controlplane/operator/operator_state.h"
+#include "tests/unit/fake_controlplane.h"
+#include "tests/unit/fake_dataplane.h"
+
+enum { WORKERS = 8, TICK_MS = 100, TICKS_A_SECOND = 1000 / TICK_MS };
+
+static void add_workers(void)
+{
+    fake_dataplane.workers = WORKERS;
+    for (unsigned worker = 2; worker < WORKERS; worker++) {
+        fake_dataplane.worker[worker] = fake_dataplane.worker[worker % 2];
+        fake_dataplane.worker[worker].core = worker + 2;
+        fake_dataplane.worker[worker].numa_node = worker / 4;
+    }
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    static unsigned ticks;
+    double time = ticks++ / (double)TICKS_A_SECOND;
+    double wave =
+        1 + 0.25 * sin(time / 9) + 0.08 * sin(time * 1.7) + 0.05 * (rand() / (double)RAND_MAX);
+
+    fake_dataplane_advance(1.0 / TICKS_A_SECOND, 9e6 * wave);
+    if (ticks % TICKS_A_SECOND == 0)
+        operator_tick(fake_controlplane.operator);
+}
+
+int main(int argc, char *argv[])
+{
+    const struct timeval interval = {.tv_usec = TICK_MS * 1000};
+    struct event *tick;
+
+    if (argc != 2)
+        return 2;
+    signal(SIGPIPE, SIG_IGN);
+    fake_dataplane_fill();
+    add_workers();
+    if (fake_controlplane_start(argv[1]) != 0)
+        return 1;
+    printf("%u\n", http_port(fake_controlplane.operator->http));
+    fflush(stdout);
+    tick = event_new(fake_controlplane.events, -1, EV_PERSIST, on_tick, NULL);
+    event_add(tick, &interval);
+    event_base_dispatch(fake_controlplane.events);
+    event_free(tick);
+    fake_controlplane_stop();
+    return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A control plane over the fake data plane: what operator/ stands on, without ports or privileges.
+ */
+#pragma once
+
+#include "controlplane/controlplane.h"
+
+/* Filled by fake_controlplane_start(): defaults, and a control socket and HTTP on a free port. */
+extern struct controlplane fake_controlplane;
+
+/* Over fake_dataplane as it is filled. `folder` gets control.sock and muster.yaml. 0 or -1. */
+int fake_controlplane_start(const char *folder);
+void fake_controlplane_stop(void);
