@@ -155,6 +155,7 @@ static const int allowed_calls[] = {
     SCMP_SYS(fallocate),
     SCMP_SYS(fsync),
     SCMP_SYS(fdatasync),
+    SCMP_SYS(syncfs),
     SCMP_SYS(sync_file_range),
     SCMP_SYS(fadvise64),
     SCMP_SYS(flock),
