@@ -53,11 +53,24 @@ static void add_cores(struct arguments *arguments, const struct dataplane_config
     add(arguments, "--main-lcore=0");
 }
 
+/* What they complain about without need: page sizes that nobody uses, and secondary processes. */
+static void add_log_levels(struct arguments *arguments, const struct dataplane_config *config)
+{
+    if (config->debug) {
+        add(arguments, "--log-level=debug");
+        return;
+    }
+    add(arguments, "--log-level=warning");
+    add(arguments, "--log-level=lib.eal:error");
+    add(arguments, "--log-level=pmd.net.tap:critical");
+}
+
 static void add_memory(struct arguments *arguments, const struct dataplane_config *config,
                        size_t memory)
 {
     size_t megabytes = (memory >> 20) + MEMORY_SPARE_MB;
 
+    add(arguments, "--file-prefix=%s", config->file_prefix);
     if (config->huge_pages) {
         add(arguments, "--in-memory"); /* nothing stays behind in hugetlbfs, whatever happens */
         return;
@@ -66,7 +79,6 @@ static void add_memory(struct arguments *arguments, const struct dataplane_confi
         megabytes = config->mbuf_memory_mb;
     add(arguments, "--no-huge");
     add(arguments, "-m%zu", megabytes);
-    add(arguments, "--file-prefix=%s", config->file_prefix);
 }
 
 static void add_devices(struct arguments *arguments, const struct dataplane_config *config)
@@ -90,7 +102,7 @@ int eal_start(const struct dataplane_config *config, size_t memory, char *error,
     arguments = (struct arguments){.count = 0};
     add(&arguments, "musterd");
     add(&arguments, "--no-telemetry");
-    add(&arguments, "--log-level=%s", config->debug ? "debug" : "warning");
+    add_log_levels(&arguments, config);
     add_cores(&arguments, config);
     add_memory(&arguments, config, memory);
     add_devices(&arguments, config);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <rte_bus_vdev.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -79,13 +78,13 @@ static int complain(char *error, size_t size, int code, const char *device, cons
 
 static int make_vdev(const char *name, const char *args, uint16_t *id)
 {
-    int error = rte_vdev_init(name, args);
+    int error = rte_eal_hotplug_add("vdev", name, args);
 
     if (error)
         return error;
     error = rte_eth_dev_get_port_by_name(name, id);
     if (error)
-        rte_vdev_uninit(name);
+        rte_eal_hotplug_remove("vdev", name);
     return error;
 }
 
