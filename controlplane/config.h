@@ -13,14 +13,13 @@
 #include "../dataplane/dataplane.h"
 #include "config_schema.h"
 #include "log.h"
+#include "steering.h"
 
 enum {
     CONFIG_PATH_SIZE = 256,
     CONFIG_NAME_SIZE = 64,
     CONFIG_SOCKET_SIZE = 108, /* sun_path, unix(7) */
 };
-
-enum config_xdp_mode { CONFIG_XDP_AUTO, CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
 
 /* What a source is: an address (IPv4 /32, IPv6 /64), or the network around it (/24, /48). */
 enum config_source { CONFIG_SOURCE_ADDRESS, CONFIG_SOURCE_NETWORK, CONFIG_SOURCES };
@@ -45,7 +44,7 @@ struct config {
 
     struct {
         char program[CONFIG_PATH_SIZE];
-        enum config_xdp_mode mode;
+        enum steering_mode mode;
         bool answer_connect;
     } xdp;
 

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "controlplane.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "access_list.h"
+#include "adaptive_interval.h"
+#include "config_report.h"
+#include "log.h"
+#include "operator/observation.h"
+#include "operator/operator.h"
+#include "secrets.h"
+#include "service.h"
+#include "steering.h"
+
+void controlplane_init(struct controlplane *controlplane)
+{
+    controlplane->started = time(NULL);
+    controlplane->interval = controlplane->config.settings.interval;
+    controlplane->config.dataplane.xdp_program = controlplane->config.xdp.program;
+    secrets_random(controlplane->limiter_secret, sizeof(controlplane->limiter_secret));
+}
+
+/* Publishing ---------------------------------------------------------------------------------- */
+
+static void set_limiter(const struct controlplane *controlplane, struct limiter_config *limiter)
+{
+    const struct config *config = &controlplane->config;
+
+    memset(limiter, 0, sizeof(*limiter));
+    memcpy(limiter->secret, controlplane->limiter_secret, sizeof(limiter->secret));
+    limiter->dry_run = config->limits.dry_run;
+    for (unsigned class = 0; class < LIMITER_CLASSES; class ++) {
+        const uint32_t *rates = config->limits.rates[class];
+        struct limiter_limit address = limiter_limit(
+            rates[CONFIG_SOURCE_ADDRESS], rates[CONFIG_SOURCE_ADDRESS] * config->limits.burst);
+        struct limiter_limit network = limiter_limit(
+            rates[CONFIG_SOURCE_NETWORK], rates[CONFIG_SOURCE_NETWORK] * config->limits.burst);
+
+        limiter->limits[class][LIMITER_IPV4_32] = address;
+        limiter->limits[class][LIMITER_IPV6_64] = address;
+        limiter->limits[class][LIMITER_IPV4_24] = network;
+        limiter->limits[class][LIMITER_IPV6_48] = network;
+    }
+}
+
+void controlplane_settings(struct controlplane *controlplane, struct dataplane_settings *settings)
+{
+    const struct config *config = &controlplane->config;
+
+    *settings = config->settings;
+    settings->draining = controlplane->draining;
+    settings->interval =
+        controlplane->draining ? config->adaptive_interval.maximum : controlplane->interval;
+    settings->access_mode = access_control_mode(controlplane->access);
+    settings->access = access_list_set(access_control_list(controlplane->access));
+    settings->cookies = secrets_cookies(controlplane->secrets, time(NULL));
+    set_limiter(controlplane, &settings->limiter);
+}
+
+int controlplane_publish(struct controlplane *controlplane)
+{
+    struct dataplane_settings settings;
+    int error;
+
+    controlplane_settings(controlplane, &settings);
+    error = dataplane_configure(controlplane->dataplane, &settings);
+    if (!error && controlplane->steering)
+        error = steering_configure(controlplane->steering, &settings,
+                                   controlplane->config.xdp.answer_connect);
+    if (error)
+        log_error("control", "settings can't be published: error=%s", strerror(-error));
+    return error;
+}
+
+/* Every second -------------------------------------------------------------------------------- */
+
+/* True in a new epoch: the keys are to be published again, perhaps with a new one. */
+static bool follow_clock(struct controlplane *controlplane)
+{
+    time_t now = time(NULL);
+    uint64_t epoch = (uint64_t)now / COOKIE_EPOCH_SECONDS;
+    char error[SECRETS_ERROR_SIZE];
+
+    if (epoch == controlplane->epoch)
+        return false;
+    controlplane->epoch = epoch;
+    if (secrets_due(controlplane->secrets, now, controlplane->config.connection_id.rotation)) {
+        if (secrets_rotate(controlplane->secrets, now, error) < 0)
+            log_error("secrets", "the key stays the old one: %s", error);
+        else
+            log_info("secrets", "new key for connection IDs");
+    }
+    return true;
+}
+
+/* True when clients are to be told another interval. */
+static bool follow_load(struct controlplane *controlplane)
+{
+    const struct adaptive_interval rule = {
+        .base = controlplane->config.settings.interval,
+        .maximum = controlplane->config.adaptive_interval.maximum,
+        .threshold = controlplane->config.adaptive_interval.load / 100.0,
+    };
+    const struct observation *observation = operator_observation(controlplane->operator);
+    uint32_t before = controlplane->interval;
+
+    controlplane->load = adaptive_load(controlplane->load, observation_rates(observation, 0)->load, 1);
+    controlplane->interval = adaptive_interval(&rule, controlplane->load);
+    if (controlplane->interval == before)
+        return false;
+    log_info("control", "announce interval follows the load: load=%.0f%% interval=%us",
+             100 * controlplane->load, controlplane->interval);
+    return true;
+}
+
+/* The manager restarts us if a worker hangs: then it isn't fed. */
+static void tell_service(struct controlplane *controlplane)
+{
+    const struct observation *observation = operator_observation(controlplane->operator);
+    const struct observation_rates *rates = observation_rates(observation, 0);
+    int stuck = observation_stuck_worker(observation);
+    char status[128];
+
+    if (stuck >= 0) {
+        controlplane->failing = "a worker is stuck";
+        log_error("control", "worker is stuck: worker=%d", stuck);
+        return;
+    }
+    controlplane->failing = NULL;
+    snprintf(status, sizeof(status), "%s%.0f announces/s, %llu peers, load %.0f %%",
+             controlplane->draining ? "draining, " : "",
+             rates->announces_ipv4 + rates->announces_ipv6, (unsigned long long)rates->peers,
+             100 * rates->load);
+    service_alive(status);
+}
+
+void controlplane_tick(struct controlplane *controlplane)
+{
+    bool new_epoch = follow_clock(controlplane);
+
+    operator_tick(controlplane->operator);
+    if (follow_load(controlplane) || new_epoch)
+        controlplane_publish(controlplane);
+    if (dataplane_settled(controlplane->dataplane))
+        access_list_settled(access_control_list(controlplane->access));
+    tell_service(controlplane);
+}
+
+/* Changes ------------------------------------------------------------------------------------- */
+
+/*
+ * Makes the configuration take effect, or puts `before` back. What the access list says may follow
+ * later, when it has been read.
+ */
+static int apply(struct controlplane *controlplane, const struct config *before, bool read_list,
+                 FILE *errors)
+{
+    int error;
+
+    log_set_level(controlplane->config.log.level);
+    follow_load(controlplane);
+    error = access_control_apply(controlplane->access, read_list, NULL, NULL);
+    if (!error)
+        error = controlplane_publish(controlplane);
+    if (!error)
+        return 0;
+    controlplane->config = *before;
+    log_set_level(before->log.level);
+    follow_load(controlplane);
+    controlplane_publish(controlplane);
+    fputs(error == -EBUSY ? "an access list is being read: try again when it is done\n"
+                          : "the data plane would not take it; nothing was changed\n",
+          errors);
+    return error;
+}
+
+/* Takes over the live keys that differ, and says so. */
+static void take_live_keys(struct config *running, const struct config *next, FILE *report)
+{
+    for (const struct config_key *key = config_keys; key->name; key++) {
+        if (config_same(running, next, key))
+            continue;
+        if (key->restart) {
+            fprintf(report, "%s: unchanged, needs a restart: %s\n", key->name, key->restart);
+            continue;
+        }
+        fprintf(report, "%s: ", key->name);
+        config_print_value(running, key, report);
+        fputs(" -> ", report);
+        config_print_value(next, key, report);
+        fputc('\n', report);
+        config_copy(running, next, key);
+    }
+}
+
+/* Live keys of the new file must go with what can't change now, too. */
+static int check(const struct config *config, const char *path, FILE *report)
+{
+    struct config_report problems = {.file = path, .out = report};
+
+    config_check(config, &problems);
+    return problems.errors ? -EINVAL : 0;
+}
+
+/* Somebody may have brought the file of another appliance. */
+static int reload_secrets(struct controlplane *controlplane, FILE *report)
+{
+    char explanation[SECRETS_ERROR_SIZE];
+    int error = secrets_reload(controlplane->secrets, explanation);
+
+    if (error)
+        fprintf(report, "%s\n", explanation);
+    return error;
+}
+
+int controlplane_reload(struct controlplane *controlplane, FILE *report)
+{
+    struct config before = controlplane->config;
+    struct config next;
+    int error;
+
+    service_reloading();
+    error = config_load(controlplane->config_path, &next, report);
+    if (!error)
+        error = reload_secrets(controlplane, report);
+    if (error) {
+        service_ready("the configuration is wrong: it runs as before");
+        return error;
+    }
+    take_live_keys(&controlplane->config, &next, report);
+    error = check(&controlplane->config, controlplane->config_path, report);
+    if (error)
+        controlplane->config = before;
+    else
+        error = apply(controlplane, &before, true, report);
+    service_ready(error ? "the configuration can't be applied: it runs as before" : "reloaded");
+    return error;
+}
+
+int controlplane_set(struct controlplane *controlplane, const char *key, const char *value,
+                     FILE *errors)
+{
+    struct config before = controlplane->config;
+    int error = config_set(&controlplane->config, key, value, errors);
+
+    if (!error)
+        error = apply(controlplane, &before, false, errors);
+    if (!error)
+        log_info("control", "key set: %s=%s", key, value);
+    return error;
+}
+
+int controlplane_load_access(struct controlplane *controlplane, const char *path,
+                             access_list_done *done, void *user)
+{
+    char *file = controlplane->config.access.file;
+    char before[CONFIG_PATH_SIZE];
+    int error;
+
+    memcpy(before, file, sizeof(before));
+    if (path && strlen(path) >= sizeof(before))
+        return -ENAMETOOLONG;
+    if (path)
+        snprintf(file, sizeof(before), "%s", path);
+    error = *file ? access_control_apply(controlplane->access, true, done, user) : -ENOENT;
+    if (error)
+        memcpy(file, before, sizeof(before));
+    return error;
+}
+
+int controlplane_drain(struct controlplane *controlplane, bool drain)
+{
+    controlplane->draining = drain;
+    log_info("control", drain ? "draining" : "no longer draining");
+    return controlplane_publish(controlplane);
+}
+
+void controlplane_shutdown(struct controlplane *controlplane)
+{
+    event_base_loopexit(controlplane->events, NULL);
+}
