@@ -399,6 +399,11 @@ void dataplane_stop(struct dataplane *dataplane)
 
 /* Observation --------------------------------------------------------------------------------- */
 
+uint64_t dataplane_cycles_per_second(const struct dataplane *dataplane)
+{
+    return rte_get_tsc_hz();
+}
+
 unsigned dataplane_workers(const struct dataplane *dataplane)
 {
     return dataplane->config.workers;
