@@ -43,7 +43,7 @@ def _mount(kind, target, options=""):
            f"mount {kind} on {target}")
 
 
-def _die_with_parent():
+def die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, SIGKILL)
 
 
@@ -126,7 +126,7 @@ class Namespace:
 
     def popen(self, *command, **options):
         """Starts a process that ends with this one at the latest."""
-        return subprocess.Popen(self.command(*command), preexec_fn=_die_with_parent, **options)
+        return subprocess.Popen(self.command(*command), preexec_fn=die_with_parent, **options)
 
 
 HOST = None

@@ -149,7 +149,7 @@ class Musterd:
             self.process = subprocess.Popen(
                 self.command("-c", self.config_file), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, "NOTIFY_SOCKET": str(notify_path)},
-                preexec_fn=sandbox._die_with_parent)
+                preexec_fn=sandbox.die_with_parent)
             if ready:
                 self._wait_ready(notify)
         return self
