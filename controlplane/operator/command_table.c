@@ -176,7 +176,7 @@ const struct command command_table[COMMANDS_COUNT] = {
                 {
                     {
                         .name = "key",
-                        .kind = ARGUMENT_TEXT,
+                        .kind = ARGUMENT_KEY,
                         .help = "only this key, or the keys of this section",
                     },
                 },
@@ -229,7 +229,7 @@ const struct command command_table[COMMANDS_COUNT] = {
                 {
                     {
                         .name = "key",
-                        .kind = ARGUMENT_TEXT,
+                        .kind = ARGUMENT_KEY,
                         .required = true,
                         .help = "as `config show` names it, tracker.interval",
                     },

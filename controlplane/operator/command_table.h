@@ -61,6 +61,7 @@ enum argument_kind {
     ARGUMENT_CHOICE, /* one of `choices` */
     ARGUMENT_HASH,   /* an info-hash, 40 hexadecimal digits */
     ARGUMENT_FILE,   /* a path, made absolute by musterctl; the daemon reads it */
+    ARGUMENT_KEY,    /* a key of the configuration */
 };
 
 struct argument {

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
+#include "controlplane/operator/command_table.h"
+#include "help.h"
+
+enum { SUMMARY_COLUMN = 42 };
+
+static void print_summary(const char *what, const char *summary, FILE *out)
+{
+    if (strlen(what) + 2 < SUMMARY_COLUMN)
+        fprintf(out, "  %-*s%s\n", SUMMARY_COLUMN - 2, what, summary);
+    else
+        fprintf(out, "  %s\n%*s%s\n", what, SUMMARY_COLUMN, "", summary);
+}
+
+void help_print(FILE *out)
+{
+    char usage[256];
+
+    fputs("usage: musterctl [--socket PATH] [--json] [COMMAND]\n"
+          "Talks to musterd. Without a command: interactive, with history and completion.\n\n",
+          out);
+    for (unsigned i = 0; i < COMMANDS_COUNT; i++) {
+        command_usage(&command_table[i], usage, sizeof(usage));
+        print_summary(usage, command_table[i].summary, out);
+    }
+    print_summary("help [COMMAND]", "what a command takes and tells", out);
+    fputc('\n', out);
+#define PRINT_OPTION(name, value, text)                                                            \
+    print_summary(*value ? "--" name " " value : "--" name, text, out);
+    MUSTERCTL_OPTIONS(PRINT_OPTION)
+#undef PRINT_OPTION
+    fputs("\nexit status:", out);
+#define PRINT_EXIT(number, text) fprintf(out, "%s %d %s", number ? ";" : "", number, text);
+    MUSTERCTL_EXITS(PRINT_EXIT)
+#undef PRINT_EXIT
+    fputc('\n', out);
+}
+
+static void print_argument(const struct argument *argument, FILE *out)
+{
+    fprintf(out, "  %s%-12s %s", argument->option ? "--" : "  ", argument->name, argument->help);
+    if (argument->choices != NULL)
+        fprintf(out, " (%s)", argument->choices);
+    if (argument->initial != NULL)
+        fprintf(out, "; default %s", argument->initial);
+    fputc('\n', out);
+}
+
+static void print_command(const struct command *command, FILE *out)
+{
+    const struct argument *argument;
+    char usage[256];
+
+    command_usage(command, usage, sizeof(usage));
+    fprintf(out, "%s\n  %s.\n", usage, command->summary);
+    if (command->details != NULL)
+        fprintf(out, "  %s\n", command->details);
+    for (unsigned n = 0; (argument = command_argument(command, n)) != NULL; n++)
+        print_argument(argument, out);
+    fprintf(out, "  --json: %s\n", command->result);
+}
+
+bool help_print_command(const char *noun, const char *verb, FILE *out)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < COMMANDS_COUNT; i++) {
+        const struct command *command = &command_table[i];
+
+        if (strcmp(command->noun, noun) != 0 ||
+            (verb != NULL && command->verb != NULL && strcmp(command->verb, verb) != 0))
+            continue;
+        if (found)
+            fputc('\n', out);
+        print_command(command, out);
+        found = true;
+    }
+    return found;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Numbers for people, and tables. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Room for any text below. */
+enum { TEXT_SIZE = 32 };
+
+/* Each writes into `text`, TEXT_SIZE bytes, and returns it. */
+char *text_count(char *text, double number);     /* "37", "412 k", "9.02 M" */
+char *text_exact(char *text, json_int_t number); /* "1,234,567" */
+char *text_bytes(char *text, double bytes);      /* "61.0 MiB" */
+char *text_bits(char *text, double bytes);       /* "7.2 Gbit" */
+char *text_time(char *text, double seconds);     /* "3.9 us", "88 ms" */
+char *text_span(char *text, json_int_t seconds); /* "45 s", "30 min", "3 d 4 h" */
+char *text_percent(char *text, double share);    /* "69 %", "0.4 %" */
+
+/* A bar of `width` columns, `share` of it filled. */
+void text_bar(FILE *out, double share, unsigned width);
+
+/* Colours, when the terminal wants them. */
+enum text_style { TEXT_PLAIN, TEXT_BOLD, TEXT_DIM, TEXT_GOOD, TEXT_WARN, TEXT_BAD };
+void text_use_colors(bool use);
+const char *text_style(enum text_style style); /* TEXT_PLAIN ends any other */
+
+/* A member of a JSON object, whatever it is: numbers are 0, strings "" when it isn't there. */
+double json_number(const json_t *object, const char *name);
+json_int_t json_whole(const json_t *object, const char *name);
+const char *json_text(const json_t *object, const char *name);
+bool json_flag(const json_t *object, const char *name);
+
+/*
+ * A table: cells are added row by row, left to right; a column is as wide as its widest cell.
+ * `header` has the columns' names separated by '|'; a name that begins with '>' is aligned to the right.
+ */
+struct table;
+struct table *table_new(const char *header);
+void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void table_print(struct table *table, FILE *out); /* and frees it */

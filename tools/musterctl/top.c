@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <langinfo.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "render.h"
+#include "text.h"
+#include "top.h"
+
+enum {
+    REFRESH_MS = 1000,
+    LABEL_WIDTH = 22, /* of a rate's name and number, left of its curve */
+    BAR_WIDTH = 20,
+};
+
+#define ENTER_SCREEN "\033[?1049h\033[?25l" /* the alternate screen, no cursor */
+#define LEAVE_SCREEN "\033[?25h\033[?1049l"
+#define HOME         "\033[H"
+#define CLEAR_LINE   "\033[K"
+#define CLEAR_BELOW  "\033[J"
+
+/* Curves ----------------------------------------------------------------------------------- */
+
+static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+static const char *const ascii_blocks[] = {" ", ".", ".", ":", ":", "-", "=", "+", "#"};
+enum { LEVELS = 8 };
+
+static double maximum_of(const json_t *column)
+{
+    const json_t *value;
+    double maximum = 0;
+    size_t i;
+
+    json_array_foreach (column, i, value)
+        maximum = json_number_value(value) > maximum ? json_number_value(value) : maximum;
+    return maximum;
+}
+
+/* The latest values that fit, from zero to the highest of them all (`top` 0) or to `top`. */
+static void draw_curve(const json_t *column, double top, unsigned width, FILE *out)
+{
+    const char *const *marks =
+        strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? blocks : ascii_blocks;
+    size_t count = json_array_size(column);
+
+    if (top == 0)
+        top = maximum_of(column);
+    for (size_t i = count > width ? count - width : 0; i < count; i++) {
+        double share = top > 0 ? json_number_value(json_array_get(column, i)) / top : 0;
+        int level = share <= 0 ? 0 : share >= 1 ? LEVELS : 1 + (int)(share * (LEVELS - 1));
+
+        fputs(marks[level], out);
+    }
+}
+
+static void draw_rate(const json_t *live, const char *label, const char *column, unsigned columns,
+                      FILE *out)
+{
+    char text[TEXT_SIZE];
+
+    fprintf(out, "%-12s%9s ", label,
+            text_count(text, json_number(json_object_get(live, "now"), column)));
+    draw_curve(json_object_get(json_object_get(live, "history"), column), 0,
+               columns > LABEL_WIDTH ? columns - LABEL_WIDTH : 0, out);
+    fputc('\n', out);
+}
+
+/* Frame ------------------------------------------------------------------------------------ */
+
+static void draw_head(const json_t *live, FILE *out)
+{
+    const json_t *health = json_object_get(live, "health");
+    const char *status = json_text(health, "status"), *reason = json_text(health, "reason");
+    char uptime[TEXT_SIZE], clock[16];
+    time_t now = time(NULL);
+
+    strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
+    fprintf(out, "%smuster%s %s  %s  up %s  %s%s%s%s%s  %s\n\n", text_style(TEXT_BOLD),
+            text_style(TEXT_PLAIN), json_text(live, "version"), json_text(live, "hostname"),
+            text_span(uptime, json_whole(live, "uptime")),
+            text_style(strcmp(status, "ok") == 0 ? TEXT_GOOD : TEXT_BAD), status,
+            text_style(TEXT_PLAIN), reason[0] ? ": " : "", reason, clock);
+}
+
+static void draw_rates(const json_t *live, unsigned columns, FILE *out)
+{
+    const json_t *now = json_object_get(live, "now"), *history = json_object_get(live, "history");
+    unsigned width = columns > LABEL_WIDTH ? columns - LABEL_WIDTH : 0;
+    char text[TEXT_SIZE];
+
+    draw_rate(live, "requests/s", "received", columns, out);
+    draw_rate(live, "replies/s", "sent", columns, out);
+    draw_rate(live, "dropped/s", "dropped", columns, out);
+    fprintf(out, "%-12s%9s ", "latency p99", text_time(text, json_number(now, "service_p99")));
+    draw_curve(json_object_get(history, "service_p99"), 0, width, out);
+    fprintf(out, "\n%-12s%9s ", "load", text_percent(text, json_number(now, "load")));
+    draw_curve(json_object_get(history, "load"), 1, width, out);
+    fputs("\n\n", out);
+}
+
+static void draw_fill(const json_t *tables, const char *name, FILE *out)
+{
+    char key[TEXT_SIZE], now[TEXT_SIZE], limit[TEXT_SIZE], percent[TEXT_SIZE];
+    double fill;
+
+    snprintf(key, sizeof(key), "%s_fill", name);
+    fill = json_number(tables, key);
+    snprintf(key, sizeof(key), "%s_limit", name);
+    fprintf(out, "%-12s%9s %s", name, text_count(now, json_number(tables, name)),
+            text_style(fill > 0.8 ? TEXT_WARN : TEXT_PLAIN));
+    text_bar(out, fill, BAR_WIDTH);
+    fprintf(out, "%s %s of %s\n", text_style(TEXT_PLAIN), text_percent(percent, fill),
+            text_count(limit, json_number(tables, key)));
+}
+
+static void draw_workers(const json_t *workers, FILE *out)
+{
+    struct table *table = table_new("WORKER|>CORE|LOAD|>|>IN/S|>OUT/S|>DROPPED/S|>BURST|>P50|>P99|>PEERS");
+    const json_t *worker;
+    char text[TEXT_SIZE];
+    size_t i;
+
+    json_array_foreach (workers, i, worker) {
+        char bar[BAR_WIDTH + 4] = "";
+        FILE *drawn = fmemopen(bar, sizeof(bar), "w");
+
+        text_bar(drawn, json_number(worker, "load"), BAR_WIDTH);
+        fclose(drawn);
+        table_cell(table, json_flag(worker, "alive") ? "%lld" : "%lld STUCK",
+                   (long long)json_whole(worker, "worker"));
+        table_cell(table, "%lld", (long long)json_whole(worker, "core"));
+        table_cell(table, "%s", bar);
+        table_cell(table, "%s", text_percent(text, json_number(worker, "load")));
+        table_cell(table, "%s", text_count(text, json_number(worker, "received")));
+        table_cell(table, "%s", text_count(text, json_number(worker, "sent")));
+        table_cell(table, "%s", text_count(text, json_number(worker, "dropped")));
+        table_cell(table, "%.1f", json_number(worker, "burst_mean"));
+        table_cell(table, "%s", text_time(text, json_number(worker, "service_p50")));
+        table_cell(table, "%s", text_time(text, json_number(worker, "service_p99")));
+        table_cell(table, "%s", text_count(text, json_number(worker, "peers")));
+    }
+    table_print(table, out);
+    fputc('\n', out);
+}
+
+static void draw_drops(const json_t *drops, FILE *out)
+{
+    struct table *table = table_new("DROPPED BY|REASON|>PER SECOND|MEANING");
+    const json_t *drop;
+    char text[TEXT_SIZE];
+    size_t i;
+
+    json_array_foreach (drops, i, drop) {
+        table_cell(table, "%s", json_text(drop, "where"));
+        table_cell(table, "%s", json_text(drop, "reason"));
+        table_cell(table, "%s", text_count(text, json_number(drop, "rate")));
+        table_cell(table, "%s", json_text(drop, "help"));
+    }
+    table_print(table, out);
+}
+
+void top_draw(const json_t *live, unsigned columns, unsigned rows, FILE *out)
+{
+    const json_t *tables = json_object_get(live, "tables");
+
+    draw_head(live, out);
+    draw_rates(live, columns, out);
+    draw_fill(tables, "torrents", out);
+    draw_fill(tables, "peers", out);
+    fputc('\n', out);
+    draw_workers(json_object_get(live, "workers"), out);
+    draw_drops(json_object_get(live, "drops"), out);
+}
+
+/* Screen ----------------------------------------------------------------------------------- */
+
+/* Copies a line, at most `columns` wide; escape sequences take no room, UTF-8 characters one column. */
+static const char *put_line(const char *text, unsigned columns, FILE *out)
+{
+    unsigned column = 0;
+
+    for (; *text != '\0' && *text != '\n'; text++) {
+        if (*text == '\033') {
+            while (*text != '\0' && *text != 'm')
+                fputc(*text++, out);
+            fputc('m', out);
+            continue;
+        }
+        column += ((unsigned char)*text & 0xc0) != 0x80;
+        if (column <= columns)
+            fputc(*text, out);
+    }
+    return *text == '\n' ? text + 1 : text;
+}
+
+static void put_frame(const char *frame, unsigned columns, unsigned rows)
+{
+    fputs(HOME, stdout);
+    for (unsigned row = 0; row < rows && *frame != '\0'; row++) {
+        if (row > 0)
+            fputs("\r\n", stdout);
+        frame = put_line(frame, columns, stdout);
+        fputs(CLEAR_LINE, stdout);
+    }
+    fputs(CLEAR_BELOW, stdout);
+    fflush(stdout);
+}
+
+static void show(const json_t *live)
+{
+    struct winsize size = {.ws_col = 80, .ws_row = 24};
+    char *frame = NULL;
+    size_t length;
+    FILE *out = open_memstream(&frame, &length);
+
+    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    if (out == NULL)
+        return;
+    top_draw(live, size.ws_col, size.ws_row, out);
+    fclose(out);
+    put_frame(frame, size.ws_col, size.ws_row);
+    free(frame);
+}
+
+static volatile sig_atomic_t ended;
+
+static void on_signal(int number)
+{
+    ended = 1;
+}
+
+/* True when q was pressed within the time. */
+static bool wait_for_q(int milliseconds)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    char key;
+
+    if (poll(&input, 1, milliseconds) <= 0)
+        return false;
+    return read(STDIN_FILENO, &key, 1) <= 0 || key == 'q' || key == 'Q';
+}
+
+enum musterctl_exit top_run(struct session *session, const json_t *params)
+{
+    const struct sigaction end = {.sa_handler = on_signal};
+    struct sigaction interrupt, terminate;
+    struct termios cooked, raw;
+    bool terminal = tcgetattr(STDIN_FILENO, &cooked) == 0;
+    enum musterctl_exit status;
+    json_t *live;
+
+    ended = 0;
+    sigaction(SIGINT, &end, &interrupt);
+    sigaction(SIGTERM, &end, &terminate);
+    if (terminal) {
+        raw = cooked;
+        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    }
+    fputs(ENTER_SCREEN, stdout);
+    do {
+        json_t *asked = json_copy((json_t *)params);
+
+        if (json_object_get(asked, "history") == NULL)
+            json_object_set_new(asked, "history", json_integer(300));
+        status = session_call(session, "live", asked, &live);
+        if (status == MUSTERCTL_OK)
+            show(live);
+        json_decref(live);
+    } while (status == MUSTERCTL_OK && !ended && !wait_for_q(REFRESH_MS) && !ended);
+    fputs(LEAVE_SCREEN, stdout);
+    fflush(stdout);
+    if (terminal)
+        tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTERM, &terminate, NULL);
+    return status;
+}
+
+/* Where there is no terminal to draw on: one frame. */
+void render_top(const json_t *live, FILE *out)
+{
+    top_draw(live, 100, 0, out);
+}
