@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <string.h>
 
 #include "fake_dataplane.h"
 
 struct fake_dataplane fake_dataplane;
 
-static struct dataplane_job *finished[DATAPLANE_WORKERS_MAX];
+enum { MAILBOX = 8 };
+
+/* Of each worker, the last one first. */
+static struct dataplane_job *finished[DATAPLANE_WORKERS_MAX][MAILBOX];
+static unsigned finished_count[DATAPLANE_WORKERS_MAX];
 
 void fake_dataplane_fill(void)
 {
@@ -121,7 +126,7 @@ unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_
     return info_hash[0] % fake_dataplane.workers;
 }
 
-/* Jobs: done at once, one at a time a worker. */
+/* Jobs: done at once. */
 
 static void fill_top(struct inspect_top *top)
 {
@@ -164,6 +169,8 @@ static void fill_clients(struct inspect_clients *clients)
 
 int dataplane_submit(struct dataplane *dataplane, unsigned worker, struct dataplane_job *job)
 {
+    if (finished_count[worker] == MAILBOX)
+        return -EAGAIN;
     job->error = 0;
     if (job->kind == DATAPLANE_JOB_TOP)
         fill_top(job->top);
@@ -171,14 +178,11 @@ int dataplane_submit(struct dataplane *dataplane, unsigned worker, struct datapl
         fill_show(job->show);
     else if (job->kind == DATAPLANE_JOB_CLIENTS)
         fill_clients(job->clients);
-    finished[worker] = job;
+    finished[worker][finished_count[worker]++] = job;
     return 0;
 }
 
 struct dataplane_job *dataplane_collect(struct dataplane *dataplane, unsigned worker)
 {
-    struct dataplane_job *job = finished[worker];
-
-    finished[worker] = NULL;
-    return job;
+    return finished_count[worker] > 0 ? finished[worker][--finished_count[worker]] : NULL;
 }

@@ -15,7 +15,7 @@ enum {
     REPLY_MAX = 64 * 1024 * 1024, /* bytes; more isn't a reply of ours */
     REPLY_GROWTH = 64 * 1024,
     /* The longest call reads an access list of millions of lines, in seconds. */
-    REPLY_TIMEOUT_MS = 120 * 1000,
+    REPLY_TIMEOUT_MS = 60 * 1000,
 };
 
 struct client {

@@ -19,8 +19,8 @@ enum client_status {
 };
 
 /*
- * `params` is stolen. *reply is a new reference: the result, the error object, or NULL when lost (what
- * went wrong is then on stderr).
+ * `params` is stolen. *reply is a new reference: the result, the error object, or NULL when lost
+ * (what went wrong is then on stderr).
  */
 enum client_status client_call(struct client *client, const char *method, json_t *params,
                                json_t **reply);

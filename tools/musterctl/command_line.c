@@ -200,7 +200,8 @@ bool command_line_parse(char *const words[], unsigned count, struct command_line
     return false;
 }
 
-/* Copies a word to `to` without its quotes; returns what follows it, NULL with a quote left open. */
+/* Copies a word to `to` without its quotes; returns what follows it, NULL with a quote left open.
+ */
 static char *unquote(char *from, char *to)
 {
     char quote = '\0';
@@ -327,7 +328,8 @@ void command_line_complete(char *const words[], unsigned count, const char *pref
         offer_nouns(&to);
         return;
     }
-    command = command_by_words(command_table, COMMANDS_COUNT, words[0], count > 1 ? words[1] : NULL);
+    command =
+        command_by_words(command_table, COMMANDS_COUNT, words[0], count > 1 ? words[1] : NULL);
     if (command != NULL && (command->verb == NULL || count > 1))
         offer_arguments(&to, command, words + (command->verb != NULL ? 2 : 1),
                         count - (command->verb != NULL ? 2 : 1));

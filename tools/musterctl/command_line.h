@@ -11,12 +11,12 @@ struct command_line {
 };
 
 /* False when the words make no command; `error` then says why, and what would. */
-bool command_line_parse(char *const words[], unsigned count, struct command_line *line,
-                        char *error, size_t error_size);
+bool command_line_parse(char *const words[], unsigned count, struct command_line *line, char *error,
+                        size_t error_size);
 
 /*
- * Splits a line at blanks, minding quotes and backslashes as a shell does; changes it. Returns the number
- * of words, or -1 when there are more than `max` or a quote is left open.
+ * Splits a line at blanks, minding quotes and backslashes as a shell does; changes it. Returns the
+ * number of words, or -1 when there are more than `max` or a quote is left open.
  */
 int command_line_split(char *line, char *words[], unsigned max);
 

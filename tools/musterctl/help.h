@@ -7,8 +7,9 @@
 
 /* The options, X(option, value or "", help): for help, manual and completion. */
 #define MUSTERCTL_OPTIONS(X)                                                                       \
-    X("socket", "PATH", "the daemon's control socket; else $MUSTER_SOCKET, else "                  \
-                        "/run/muster/control.sock")                                                \
+    X("socket", "PATH",                                                                            \
+      "the daemon's control socket; else $MUSTER_SOCKET, else "                                    \
+      "/run/muster/control.sock")                                                                  \
     X("json", "", "print the result as JSON, for scripts")                                         \
     X("help", "", "print this")                                                                    \
     X("version", "", "print the version")

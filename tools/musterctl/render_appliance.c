@@ -83,7 +83,7 @@ static void print_ports(const json_t *ports, FILE *out)
     const json_t *port;
     size_t i;
 
-    json_array_foreach (ports, i, port)
+    json_array_foreach(ports, i, port)
         fprintf(out, "%s%s %s (%s)%s", i == 0 ? "ports     " : ", ", json_text(port, "name"),
                 json_flag(port, "link_up") ? "up" : "DOWN", json_text(port, "driver"),
                 i + 1 == json_array_size(ports) ? "\n" : "");
@@ -117,7 +117,8 @@ void render_stats(const json_t *result, FILE *out)
     char total[TEXT_SIZE], rate[TEXT_SIZE];
     size_t i;
 
-    json_array_foreach (json_object_get(result, "counters"), i, counter) {
+    json_array_foreach(json_object_get(result, "counters"), i, counter)
+    {
         table_cell(table, "%s", json_text(counter, "name"));
         table_cell(table, "%s", text_exact(total, json_whole(counter, "total")));
         table_cell(table, "%s", text_count(rate, json_number(counter, "rate")));
@@ -139,7 +140,8 @@ void render_drops(const json_t *result, FILE *out)
         return;
     }
     table = table_new("WHERE|REASON|>PER SECOND|>TOTAL|>SHARE|MEANING");
-    json_array_foreach (drops, i, drop) {
+    json_array_foreach(drops, i, drop)
+    {
         double count = json_number(drop, "total");
 
         table_cell(table, "%s", json_text(drop, "where"));
@@ -162,7 +164,8 @@ void render_workers(const json_t *result, FILE *out)
     char text[TEXT_SIZE];
     size_t i;
 
-    json_array_foreach (json_object_get(result, "workers"), i, worker) {
+    json_array_foreach(json_object_get(result, "workers"), i, worker)
+    {
         table_cell(table, "%lld", (long long)json_whole(worker, "worker"));
         table_cell(table, "%lld", (long long)json_whole(worker, "core"));
         table_cell(table, "%lld", (long long)json_whole(worker, "numa_node"));
@@ -183,13 +186,15 @@ void render_workers(const json_t *result, FILE *out)
 
 void render_ports(const json_t *result, FILE *out)
 {
-    struct table *table = table_new("PORT|DRIVER|LINK|>QUEUES|>MTU|>IN/S|>IN BIT/S|>OUT/S|>OUT BIT/S|"
-                                    ">MISSED|>ERRORS|>NO BUFFER|>BUFFERS FREE");
+    struct table *table =
+        table_new("PORT|DRIVER|LINK|>QUEUES|>MTU|>IN/S|>IN BIT/S|>OUT/S|>OUT BIT/S|"
+                  ">MISSED|>ERRORS|>NO BUFFER|>BUFFERS FREE");
     const json_t *port;
     char text[TEXT_SIZE];
     size_t i;
 
-    json_array_foreach (json_object_get(result, "ports"), i, port) {
+    json_array_foreach(json_object_get(result, "ports"), i, port)
+    {
         double total = json_number(port, "mbufs_total");
 
         table_cell(table, "%s", json_text(port, "name"));
@@ -202,8 +207,8 @@ void render_ports(const json_t *result, FILE *out)
         table_cell(table, "%s", text_count(text, json_number(port, "tx_rate")));
         table_cell(table, "%s", text_bits(text, json_number(port, "tx_bytes_rate")));
         table_cell(table, "%s", text_exact(text, json_whole(port, "rx_missed")));
-        table_cell(table, "%s", text_exact(text, json_whole(port, "rx_errors") +
-                                                     json_whole(port, "tx_errors")));
+        table_cell(table, "%s",
+                   text_exact(text, json_whole(port, "rx_errors") + json_whole(port, "tx_errors")));
         table_cell(table, "%s", text_exact(text, json_whole(port, "rx_no_mbuf")));
         table_cell(table, "%s",
                    text_percent(text, total > 0 ? json_number(port, "mbufs_free") / total : 0));

@@ -11,8 +11,7 @@ static void print_lines(const json_t *lines, FILE *out)
     const json_t *line;
     size_t i;
 
-    json_array_foreach (lines, i, line)
-        fprintf(out, "%s\n", json_string_value(line));
+    json_array_foreach(lines, i, line) fprintf(out, "%s\n", json_string_value(line));
 }
 
 /* config ----------------------------------------------------------------------------------- */
@@ -32,7 +31,8 @@ void render_config_show(const json_t *result, FILE *out)
         return;
     }
     table = table_new("KEY|VALUE|DEFAULT|CHANGES");
-    json_array_foreach (keys, i, key) {
+    json_array_foreach(keys, i, key)
+    {
         table_cell(table, "%s", json_text(key, "key"));
         table_cell(table, "%s", json_text(key, "value"));
         table_cell(table, "%s", json_text(key, "default"));
@@ -60,7 +60,8 @@ void render_config_diff(const json_t *result, FILE *out)
         return;
     }
     table = table_new("KEY|RUNNING|FILE|A RELOAD");
-    json_array_foreach (changes, i, change) {
+    json_array_foreach(changes, i, change)
+    {
         table_cell(table, "%s", json_text(change, "key"));
         table_cell(table, "%s", json_text(change, "running"));
         table_cell(table, "%s", json_text(change, "file"));
@@ -173,7 +174,8 @@ void render_ban_list(const json_t *result, FILE *out)
         return;
     }
     table = table_new("PREFIX|>ENDS IN");
-    json_array_foreach (bans, i, ban) {
+    json_array_foreach(bans, i, ban)
+    {
         print_ban_end(ban, end);
         table_cell(table, "%s", json_text(ban, "prefix"));
         table_cell(table, "%s", end);

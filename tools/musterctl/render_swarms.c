@@ -26,8 +26,7 @@ void render_swarms_top(const json_t *result, FILE *out)
         return;
     }
     table = table_new("INFO-HASH|FAMILY|>SEEDERS|>LEECHERS|>COMPLETED|>ANNOUNCES/MIN");
-    json_array_foreach (swarms, i, swarm)
-        add_swarm(table, swarm);
+    json_array_foreach(swarms, i, swarm) add_swarm(table, swarm);
     table_print(table, out);
 }
 
@@ -38,7 +37,8 @@ static void print_peers(const json_t *peers, FILE *out)
     char age[TEXT_SIZE];
     size_t i;
 
-    json_array_foreach (peers, i, peer) {
+    json_array_foreach(peers, i, peer)
+    {
         table_cell(table, "%s", json_text(peer, "address"));
         table_cell(table, "%lld", (long long)json_whole(peer, "port"));
         table_cell(table, "%s", json_flag(peer, "seeder") ? "seeder" : "leecher");
@@ -53,7 +53,8 @@ void render_swarms_show(const json_t *result, FILE *out)
     char text[TEXT_SIZE];
     size_t i;
 
-    json_array_foreach (json_object_get(result, "swarms"), i, swarm) {
+    json_array_foreach(json_object_get(result, "swarms"), i, swarm)
+    {
         fprintf(out, "%s%s over %s\n", i > 0 ? "\n" : "", json_text(swarm, "info_hash"),
                 json_text(swarm, "family"));
         fprintf(out, "seeders %s, ", text_exact(text, json_whole(swarm, "seeders")));
@@ -61,8 +62,7 @@ void render_swarms_show(const json_t *result, FILE *out)
         fprintf(out, "completed %s, ", text_exact(text, json_whole(swarm, "completed")));
         fprintf(out, "%s announces/min, ",
                 text_exact(text, json_whole(swarm, "announces_per_minute")));
-        fprintf(out, "%s, owned by worker %lld\n",
-                text_bytes(text, json_number(swarm, "memory")),
+        fprintf(out, "%s, owned by worker %lld\n", text_bytes(text, json_number(swarm, "memory")),
                 (long long)json_whole(swarm, "owner"));
         print_peers(json_object_get(swarm, "peers"), out);
     }
@@ -75,7 +75,8 @@ void render_clients(const json_t *result, FILE *out)
     char text[TEXT_SIZE];
     size_t i;
 
-    json_array_foreach (json_object_get(result, "clients"), i, client) {
+    json_array_foreach(json_object_get(result, "clients"), i, client)
+    {
         const char *program = json_text(client, "program");
 
         table_cell(table, "%s", json_text(client, "prefix"));

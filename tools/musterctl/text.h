@@ -34,7 +34,8 @@ bool json_flag(const json_t *object, const char *name);
 
 /*
  * A table: cells are added row by row, left to right; a column is as wide as its widest cell.
- * `header` has the columns' names separated by '|'; a name that begins with '>' is aligned to the right.
+ * `header` has the columns' names separated by '|'; a name that begins with '>' is aligned to the
+ * right.
  */
 struct table;
 struct table *table_new(const char *header);

@@ -39,16 +39,15 @@ static double maximum_of(const json_t *column)
     double maximum = 0;
     size_t i;
 
-    json_array_foreach (column, i, value)
-        maximum = json_number_value(value) > maximum ? json_number_value(value) : maximum;
+    json_array_foreach(column, i, value) maximum =
+        json_number_value(value) > maximum ? json_number_value(value) : maximum;
     return maximum;
 }
 
 /* The latest values that fit, from zero to the highest of them all (`top` 0) or to `top`. */
 static void draw_curve(const json_t *column, double top, unsigned width, FILE *out)
 {
-    const char *const *marks =
-        strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? blocks : ascii_blocks;
+    const char *const *marks = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? blocks : ascii_blocks;
     size_t count = json_array_size(column);
 
     if (top == 0)
@@ -123,12 +122,14 @@ static void draw_fill(const json_t *tables, const char *name, FILE *out)
 
 static void draw_workers(const json_t *workers, FILE *out)
 {
-    struct table *table = table_new("WORKER|>CORE|LOAD|>|>IN/S|>OUT/S|>DROPPED/S|>BURST|>P50|>P99|>PEERS");
+    struct table *table =
+        table_new("WORKER|>CORE|LOAD|>|>IN/S|>OUT/S|>DROPPED/S|>BURST|>P50|>P99|>PEERS");
     const json_t *worker;
     char text[TEXT_SIZE];
     size_t i;
 
-    json_array_foreach (workers, i, worker) {
+    json_array_foreach(workers, i, worker)
+    {
         char bar[BAR_WIDTH + 4] = "";
         FILE *drawn = fmemopen(bar, sizeof(bar), "w");
 
@@ -158,7 +159,8 @@ static void draw_drops(const json_t *drops, FILE *out)
     char text[TEXT_SIZE];
     size_t i;
 
-    json_array_foreach (drops, i, drop) {
+    json_array_foreach(drops, i, drop)
+    {
         table_cell(table, "%s", json_text(drop, "where"));
         table_cell(table, "%s", json_text(drop, "reason"));
         table_cell(table, "%s", text_count(text, json_number(drop, "rate")));
@@ -167,7 +169,7 @@ static void draw_drops(const json_t *drops, FILE *out)
     table_print(table, out);
 }
 
-void top_draw(const json_t *live, unsigned columns, unsigned rows, FILE *out)
+void top_draw(const json_t *live, unsigned columns, FILE *out)
 {
     const json_t *tables = json_object_get(live, "tables");
 
@@ -182,7 +184,8 @@ void top_draw(const json_t *live, unsigned columns, unsigned rows, FILE *out)
 
 /* Screen ----------------------------------------------------------------------------------- */
 
-/* Copies a line, at most `columns` wide; escape sequences take no room, UTF-8 characters one column. */
+/* Copies a line, at most `columns` wide; escape sequences take no room, UTF-8 characters one
+ * column. */
 static const char *put_line(const char *text, unsigned columns, FILE *out)
 {
     unsigned column = 0;
@@ -224,7 +227,7 @@ static void show(const json_t *live)
     ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
     if (out == NULL)
         return;
-    top_draw(live, size.ws_col, size.ws_row, out);
+    top_draw(live, size.ws_col, out);
     fclose(out);
     put_frame(frame, size.ws_col, size.ws_row);
     free(frame);
@@ -288,5 +291,5 @@ enum musterctl_exit top_run(struct session *session, const json_t *params)
 /* Where there is no terminal to draw on: one frame. */
 void render_top(const json_t *live, FILE *out)
 {
-    top_draw(live, 100, 0, out);
+    top_draw(live, 100, out);
 }

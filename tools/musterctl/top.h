@@ -4,8 +4,9 @@
 
 #include "session.h"
 
-/* Redraws every second until q, Ctrl-C, or the daemon is gone. `params` as for the method "live". */
+/* Redraws every second until q, Ctrl-C, or the daemon is gone. `params` as for the method "live".
+ */
 enum musterctl_exit top_run(struct session *session, const json_t *params);
 
-/* One frame, for a screen of that size. */
-void top_draw(const json_t *live, unsigned columns, unsigned rows, FILE *out);
+/* One frame, of any length, for a screen of that width. */
+void top_draw(const json_t *live, unsigned columns, FILE *out);
