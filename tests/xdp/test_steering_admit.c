@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who may ask: bans, connection IDs and their keys, rate limits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <cmocka.h>
+
+#include "requests.h"
+
+static const struct frame_shape families[] = {{.ipv6 = false}, {.ipv6 = true}};
+
+#define for_each_family(shape)                                                                     \
+    for (const struct frame_shape *shape = families; shape < families + 2; shape++)
+
+static uint64_t monotonic(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t id_of(const struct fixture *fixture, const struct frame_shape *shape,
+                      uint64_t epoch)
+{
+    return request_connection_id(fixture, shape->ipv6, epoch);
+}
+
+/* Connection IDs ------------------------------------------------------------------------------- */
+
+static void ids_are_honoured_for_two_epochs_and_one_ahead(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t now = fixture->config.cookies.epoch;
+    struct frame frame;
+
+    for_each_family(shape)
+    {
+        for (int age = -130; age <= 130; age++) {
+            request_announce(&frame, shape, id_of(fixture, shape, now - (uint64_t)(int64_t)age));
+            if (age >= -1 && age <= 2)
+                expect(fixture, &frame, request_steered);
+            else
+                expect(fixture, &frame, connection_id);
+        }
+    }
+}
+
+static void any_changed_bit_makes_an_id_forged(void **state)
+{
+    struct fixture *fixture = *state;
+    struct frame frame;
+
+    for_each_family(shape)
+    {
+        uint64_t id = id_of(fixture, shape, fixture->config.cookies.epoch);
+
+        for (unsigned bit = 0; bit < 64; bit++) {
+            request_announce(&frame, shape, id ^ UINT64_C(1) << bit);
+            expect(fixture, &frame, connection_id);
+            request_scrape(&frame, shape, id ^ UINT64_C(1) << bit, 2);
+            expect(fixture, &frame, connection_id);
+        }
+    }
+}
+
+static void an_id_is_of_no_use_to_another_source_but_to_another_port(void **state)
+{
+    struct fixture *fixture = *state;
+    struct frame frame;
+
+    for_each_family(shape)
+    {
+        request_announce(&frame, shape, id_of(fixture, shape, fixture->config.cookies.epoch));
+        frame.bytes[frame.transport] ^= 0xff;
+        expect(fixture, &frame, request_steered);
+        frame.bytes[frame.network + (shape->ipv6 ? 23 : 15)] ^= 1;
+        expect(fixture, &frame, connection_id);
+    }
+}
+
+static void after_a_rotation_the_previous_key_is_honoured_for_its_epochs(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cookie_state *cookies = &fixture->config.cookies;
+    uint64_t now = cookies->epoch, ids[2];
+    struct frame frame;
+
+    for_each_family(shape)
+    {
+        fixture_defaults(fixture);
+        ids[0] = id_of(fixture, shape, now); /* of the old key */
+        cookies->previous = cookies->current;
+        cookies->current = (struct cookie_key){77, 88, now + 1};
+        ids[1] = id_of(fixture, shape, now + 1); /* of the new key */
+        assert_int_not_equal(ids[0], ids[1]);
+        for (unsigned epoch = 0; epoch < 5; epoch++) {
+            cookies->epoch = now + epoch;
+            fixture_publish(fixture);
+            request_announce(&frame, shape, ids[0]);
+            if (epoch <= 2)
+                expect(fixture, &frame, request_steered);
+            else
+                expect(fixture, &frame, connection_id);
+            request_announce(&frame, shape, ids[1]);
+            if (epoch <= 3)
+                expect(fixture, &frame, request_steered);
+            else
+                expect(fixture, &frame, connection_id);
+        }
+    }
+}
+
+static void the_id_of_an_answered_connect_is_valid(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct steered steered;
+    struct frame frame;
+    uint64_t id;
+
+    for_each_family(shape)
+    {
+        request_connect(&frame, shape);
+        fixture_run(fixture, frame.bytes, frame.request.length, &steered);
+        memcpy(&id, steered.bytes + frame.payload + 8, sizeof(id));
+        request_announce(&frame, shape, __builtin_bswap64(id));
+        expect(fixture, &frame, request_steered);
+    }
+}
+
+/* Bans ----------------------------------------------------------------------------------------- */
+
+static void ban(struct fixture *fixture, bool ipv6, unsigned length, uint64_t until)
+{
+    struct steering_ban_ipv4 ipv4_key = {.prefix_length = length};
+    struct steering_ban_ipv6 ipv6_key = {.prefix_length = length};
+    struct steering_ban value = {.until = until};
+
+    memcpy(ipv4_key.address, FRAME_CLIENT_IPV4, 4);
+    memcpy(ipv6_key.address, FRAME_CLIENT_IPV6, 16);
+    assert_int_equal(bpf_map_update_elem(ipv6 ? fixture->bans_ipv6 : fixture->bans_ipv4,
+                                         ipv6 ? (void *)&ipv6_key : (void *)&ipv4_key, &value,
+                                         BPF_ANY),
+                     0);
+    fixture->config.bans_ipv4 = fixture->config.bans_ipv6 = 1;
+    fixture_publish(fixture);
+}
+
+static void unban(struct fixture *fixture, bool ipv6, unsigned length)
+{
+    struct steering_ban_ipv4 ipv4_key = {.prefix_length = length};
+    struct steering_ban_ipv6 ipv6_key = {.prefix_length = length};
+
+    memcpy(ipv4_key.address, FRAME_CLIENT_IPV4, 4);
+    memcpy(ipv6_key.address, FRAME_CLIENT_IPV6, 16);
+    assert_int_equal(bpf_map_delete_elem(ipv6 ? fixture->bans_ipv6 : fixture->bans_ipv4,
+                                         ipv6 ? (void *)&ipv6_key : (void *)&ipv4_key),
+                     0);
+}
+
+static void a_ban_holds_for_its_prefix_until_it_ends(void **state)
+{
+    struct fixture *fixture = *state;
+    struct frame frame;
+
+    for_each_family(shape)
+    {
+        unsigned bits = shape->ipv6 ? 128 : 32;
+        unsigned last = shape->ipv6 ? 23 : 15;
+
+        for (unsigned length = 0; length <= bits; length++) {
+            request_connect(&frame, shape);
+            expect(fixture, &frame, connect_answered);
+            ban(fixture, shape->ipv6, length, UINT64_MAX);
+            expect(fixture, &frame, banned);
+            frame.bytes[frame.network + last] ^= 1; /* the last bit of the source */
+            if (length < bits)
+                expect(fixture, &frame, banned);
+            else
+                expect(fixture, &frame, connect_answered);
+            request_announce(&frame, shape, 1);
+            expect(fixture, &frame, banned);
+            ban(fixture, shape->ipv6, length, monotonic());
+            request_connect(&frame, shape);
+            expect(fixture, &frame, connect_answered);
+            unban(fixture, shape->ipv6, length);
+        }
+    }
+}
+
+/* Limits --------------------------------------------------------------------------------------- */
+
+static void limit(struct fixture *fixture, enum limiter_class kind, enum limiter_prefix prefix,
+                  uint32_t rate, uint32_t burst)
+{
+    fixture_clear_limiter(fixture);
+    fixture->config.limiter.limits[kind][prefix] = limiter_limit(rate, burst);
+    fixture_publish(fixture);
+}
+
+static void connects_over_the_limit_are_dropped_and_established_clients_are_not(void **state)
+{
+    struct fixture *fixture = *state;
+    struct frame frame;
+
+    for_each_family(shape)
+    {
+        limit(fixture, LIMITER_CONNECT, shape->ipv6 ? LIMITER_IPV6_64 : LIMITER_IPV4_32, 1, 5);
+        request_connect(&frame, shape);
+        for (unsigned i = 0; i < 5; i++)
+            expect(fixture, &frame, connect_answered);
+        expect(fixture, &frame, limited_connect);
+        request_announce(&frame, shape, id_of(fixture, shape, fixture->config.cookies.epoch));
+        expect(fixture, &frame, request_steered);
+    }
+}
+
+static void established_clients_have_a_limit_that_forgeries_do_not_use_up(void **state)
+{
+    struct fixture *fixture = *state;
+    struct frame frame;
+
+    for_each_family(shape)
+    {
+        uint64_t id = id_of(fixture, shape, fixture->config.cookies.epoch);
+
+        limit(fixture, LIMITER_ESTABLISHED, shape->ipv6 ? LIMITER_IPV6_64 : LIMITER_IPV4_32, 1, 5);
+        request_announce(&frame, shape, id ^ 1);
+        for (unsigned i = 0; i < 100; i++)
+            expect(fixture, &frame, connection_id);
+        request_announce(&frame, shape, id);
+        for (unsigned i = 0; i < 5; i++)
+            expect(fixture, &frame, request_steered);
+        expect(fixture, &frame, limited_established);
+    }
+}
+
+static void sources_of_one_wide_prefix_are_limited_together(void **state)
+{
+    struct fixture *fixture = *state;
+    struct frame frame;
+
+    for_each_family(shape)
+    {
+        unsigned host = shape->ipv6 ? 8 + 6 : 12 + 3; /* the byte right behind the /48 or /24 */
+
+        limit(fixture, LIMITER_CONNECT, shape->ipv6 ? LIMITER_IPV6_48 : LIMITER_IPV4_24, 1, 5);
+        for (unsigned i = 0; i < 5; i++) {
+            request_connect(&frame, shape);
+            frame.bytes[frame.network + host] = (uint8_t)i;
+            expect(fixture, &frame, connect_answered);
+        }
+        request_connect(&frame, shape);
+        expect(fixture, &frame, limited_connect);
+        frame.bytes[frame.network + host - 1] ^= 1;
+        expect(fixture, &frame, connect_answered);
+    }
+}
+
+static void dry_run_counts_and_lets_through(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct steered steered;
+    struct frame frame;
+
+    fixture->config.limiter.dry_run = 1;
+    for_each_family(shape)
+    {
+        limit(fixture, LIMITER_CONNECT, shape->ipv6 ? LIMITER_IPV6_64 : LIMITER_IPV4_32, 1, 5);
+        request_connect(&frame, shape);
+        for (unsigned i = 0; i < 10; i++) {
+            fixture_run(fixture, frame.bytes, frame.request.length, &steered);
+            assert_int_equal(steered.verdict, STEERING_connect_answered);
+            assert_int_equal(steered.would_limit, i >= 5);
+        }
+    }
+}
+
+#define admit_test(name) cmocka_unit_test_setup(name, request_setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        admit_test(ids_are_honoured_for_two_epochs_and_one_ahead),
+        admit_test(any_changed_bit_makes_an_id_forged),
+        admit_test(an_id_is_of_no_use_to_another_source_but_to_another_port),
+        admit_test(after_a_rotation_the_previous_key_is_honoured_for_its_epochs),
+        admit_test(the_id_of_an_answered_connect_is_valid),
+        admit_test(a_ban_holds_for_its_prefix_until_it_ends),
+        admit_test(connects_over_the_limit_are_dropped_and_established_clients_are_not),
+        admit_test(established_clients_have_a_limit_that_forgeries_do_not_use_up),
+        admit_test(sources_of_one_wide_prefix_are_limited_together),
+        admit_test(dry_run_counts_and_lets_through),
+    };
+
+    return cmocka_run_group_tests(tests, request_group_setup, request_group_teardown);
+}
