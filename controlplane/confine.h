@@ -15,6 +15,9 @@ int confine_user_id(const char *user, uid_t *id, char *error, size_t error_size)
 /* Makes the folder that `path` lies in, if it is missing, for `user` ("": who we are). */
 int confine_make_folder(const char *path, const char *user, char *error, size_t error_size);
 
+/* Gives a file of ours to `user`, who will have to read and replace it. */
+int confine_give_file(const char *path, const char *user, char *error, size_t error_size);
+
 /*
  * Becomes `user` in all threads. The control thread keeps CAP_NET_ADMIN if `keep_net_admin`: it
  * takes the XDP programs off their interfaces at the end. Workers keep nothing.

@@ -106,7 +106,8 @@ static bool follow_load(struct controlplane *controlplane)
     const struct observation *observation = operator_observation(controlplane->operator);
     uint32_t before = controlplane->interval;
 
-    controlplane->load = adaptive_load(controlplane->load, observation_rates(observation, 0)->load, 1);
+    controlplane->load =
+        adaptive_load(controlplane->load, observation_rates(observation, 0)->load, 1);
     controlplane->interval = adaptive_interval(&rule, controlplane->load);
     if (controlplane->interval == before)
         return false;
@@ -179,9 +180,12 @@ static int apply(struct controlplane *controlplane, const struct config *before,
 /* Takes over the live keys that differ, and says so. */
 static void take_live_keys(struct config *running, const struct config *next, FILE *report)
 {
+    bool same = true;
+
     for (const struct config_key *key = config_keys; key->name; key++) {
         if (config_same(running, next, key))
             continue;
+        same = false;
         if (key->restart) {
             fprintf(report, "%s: unchanged, needs a restart: %s\n", key->name, key->restart);
             continue;
@@ -193,6 +197,8 @@ static void take_live_keys(struct config *running, const struct config *next, FI
         fputc('\n', report);
         config_copy(running, next, key);
     }
+    if (same)
+        fputs("no key has changed\n", report);
 }
 
 /* Live keys of the new file must go with what can't change now, too. */
