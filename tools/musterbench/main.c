@@ -11,6 +11,7 @@ static const struct subcommand {
     const char *help;
 } subcommands[] = {
     {"table", bench_table, "one worker, from request to reply, on frames in memory"},
+    {"handoff", bench_handoff, "several workers against one, with hand-off by owner"},
 };
 
 enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };
