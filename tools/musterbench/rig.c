@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../dataplane/limiter.h"
+
 enum {
     HEADROOM = 128,   /* as DPDK leaves in front of a frame */
     DATA_ROOM = 2048, /* bytes for a frame */
@@ -17,6 +19,13 @@ enum {
     PEER_TIMEOUT = 2400,
     TORRENT_TIMEOUT = 7200,
     START_SECONDS = 1000000, /* any time will do */
+
+    /* Requests a second of an address and of a /24, as in configs/muster.yaml. */
+    LIMIT_CONNECT_ADDRESS = 100,
+    LIMIT_CONNECT_NETWORK = 2000,
+    LIMIT_REQUEST_ADDRESS = 1000,
+    LIMIT_REQUEST_NETWORK = 20000,
+    LIMIT_BURST = 5, /* seconds */
 };
 
 _Static_assert(STRIDE % 128 == 64, "an odd number of lines");
@@ -87,12 +96,31 @@ static int table_init(struct rig *rig, const struct rig_config *config)
     return rig->pipeline.swarms ? 0 : -EINVAL;
 }
 
+static int limits_init(struct rig *rig, uint64_t random)
+{
+    static const uint32_t rates[LIMITER_CLASSES][2] = {
+        [LIMITER_CONNECT] = {LIMIT_CONNECT_ADDRESS, LIMIT_CONNECT_NETWORK},
+        [LIMITER_ESTABLISHED] = {LIMIT_REQUEST_ADDRESS, LIMIT_REQUEST_NETWORK},
+    };
+    struct limiter_config *limiter = &rig->settings.limiter;
+
+    for (unsigned i = 0; i < 3; i++)
+        limiter->secret[i] = random_next(&random);
+    for (unsigned kind = 0; kind < LIMITER_CLASSES; kind++)
+        for (unsigned prefix = 0; prefix < LIMITER_PREFIXES; prefix++)
+            limiter->limits[kind][prefix] =
+                limiter_limit(rates[kind][prefix % 2], rates[kind][prefix % 2] * LIMIT_BURST);
+    rig->limiter_memory = machine_memory(LIMITER_TABLE_SIZE, &rig->limiter_pages);
+    rig->pipeline.limiter = rig->limiter_memory;
+    return rig->limiter_memory ? 0 : -ENOMEM;
+}
+
 int rig_init(struct rig *rig, const struct rig_config *config)
 {
     int error;
 
     memset(rig, 0, sizeof(*rig));
-    rig->ring_pages = rig->table_pages = config->pages;
+    rig->ring_pages = rig->table_pages = rig->limiter_pages = config->pages;
     rig->offload = config->offload;
     settings_init(&rig->settings, config->workload);
     stream_init(&rig->stream, config->workload, &tracker, &cookies,
@@ -102,6 +130,8 @@ int rig_init(struct rig *rig, const struct rig_config *config)
         error = ring_init(rig, config->frames);
     if (!error)
         error = table_init(rig, config);
+    if (!error && config->rate_limits)
+        error = limits_init(rig, config->seed);
     if (error) {
         rig_free(rig);
         return error;
@@ -122,6 +152,8 @@ void rig_free(struct rig *rig)
         machine_memory_free(rig->table_memory, rig->table_size, rig->table_pages);
     if (rig->ring_memory)
         machine_memory_free(rig->ring_memory, rig->ring_size, rig->ring_pages);
+    if (rig->limiter_memory)
+        machine_memory_free(rig->limiter_memory, LIMITER_TABLE_SIZE, rig->limiter_pages);
     free(rig->requests);
     memset(rig, 0, sizeof(*rig));
 }
@@ -135,6 +167,8 @@ static uint8_t *receive(struct rig *rig, struct request *request)
     request->port = 0;
     request->home = (uint8_t)rig->pipeline.worker;
     request->offload = rig->offload;
+    request->screened = rig->limiter_memory == NULL;
+    request->damaged = 0;
     return request->frame;
 }
 
@@ -170,6 +204,9 @@ void rig_serve(struct rig *rig, unsigned first, unsigned count)
 {
     struct pipeline *pipeline = &rig->pipeline;
 
+    if (rig->limiter_memory)
+        pipeline->nanoseconds =
+            (uint64_t)((double)machine_ticks() * 1e9 / machine_ticks_per_second());
     pipeline_begin(pipeline);
     pipeline_parse(pipeline, rig->requests + first, count);
     pipeline_admit(pipeline);

@@ -32,9 +32,9 @@ struct rig {
     uint64_t announces, connects, scrapes; /* in the ring */
     bool offload;                          /* checksums are the port's */
 
-    void *ring_memory, *table_memory;
+    void *ring_memory, *table_memory, *limiter_memory;
     size_t ring_size, table_size;
-    enum machine_pages ring_pages, table_pages;
+    enum machine_pages ring_pages, table_pages, limiter_pages;
 };
 
 struct rig_config {
@@ -43,6 +43,7 @@ struct rig_config {
     unsigned frames;
     unsigned worker, workers;
     bool offload;
+    bool rate_limits; /* rate limits are checked, as for a port without XDP in front */
     enum machine_pages pages;
     uint64_t seed;
 };

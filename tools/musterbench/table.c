@@ -18,7 +18,7 @@ enum {
 
 struct options {
     struct workload workload;
-    bool json, slices, tables_only, offload;
+    bool json, slices, tables_only, offload, limits;
     double seconds;
     unsigned core, frames, headroom;
     enum machine_pages pages;
@@ -57,6 +57,7 @@ static const char usage_text[] =
     "  --headroom N      percent by which the tables' caps exceed the population (5)\n"
     "  --tables-only     no parsing and no replying: only what the tables cost\n"
     "  --offload         checksums of replies are left to the NIC\n"
+    "  --limits          with the rate limits of a port that has no XDP in front\n"
     "  --slices          expiry and export between the bursts, and how long they take\n"
     "  --pages 1g|2m|4k  try these first (2m)\n"
     "  --frames N        frames in the ring, a multiple of 64 (8192)\n"
@@ -86,19 +87,13 @@ static bool options_sound(const struct options *options)
 static int parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"seconds", required_argument, NULL, 's'},
-        {"torrents", required_argument, NULL, 't'},
-        {"peers", required_argument, NULL, 'p'},
-        {"headroom", required_argument, NULL, 'H'},
-        {"tables-only", no_argument, NULL, 'T'},
-        {"offload", no_argument, NULL, 'o'},
-        {"slices", no_argument, NULL, 'S'},
-        {"pages", required_argument, NULL, 'P'},
-        {"frames", required_argument, NULL, 'f'},
-        {"core", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"seconds", required_argument, NULL, 's'}, {"torrents", required_argument, NULL, 't'},
+        {"peers", required_argument, NULL, 'p'},   {"headroom", required_argument, NULL, 'H'},
+        {"tables-only", no_argument, NULL, 'T'},   {"offload", no_argument, NULL, 'o'},
+        {"limits", no_argument, NULL, 'l'},        {"slices", no_argument, NULL, 'S'},
+        {"pages", required_argument, NULL, 'P'},   {"frames", required_argument, NULL, 'f'},
+        {"core", required_argument, NULL, 'c'},    {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     uint32_t torrents = 0, peers = 0;
     int option;
@@ -127,6 +122,9 @@ static int parse_options(int argc, char **argv, struct options *options)
             break;
         case 'o':
             options->offload = true;
+            break;
+        case 'l':
+            options->limits = true;
             break;
         case 'S':
             options->slices = true;
@@ -245,6 +243,7 @@ static int setup(struct bench *bench, struct options *options)
         .frames = options->frames,
         .workers = 1,
         .offload = options->offload,
+        .rate_limits = options->limits,
         .pages = options->pages,
         .seed = 1,
     };

@@ -26,10 +26,23 @@ static unsigned take(struct team_worker *worker, unsigned from, unsigned most)
     return count;
 }
 
+/* True when the ring has room for all that one burst may hand off. */
+static bool has_room(const struct handoff_ring *ring)
+{
+    uint32_t put = atomic_load_explicit(&ring->put, memory_order_relaxed);
+    uint32_t taken = atomic_load_explicit(&ring->taken, memory_order_relaxed);
+
+    return put - taken <= RING_SLOTS - RIG_BURST;
+}
+
+/* Own requests wait while another worker is behind: what counts here is what the team can do. */
 static unsigned feed(struct team_worker *worker, unsigned most)
 {
     unsigned left = worker->filled - worker->fed, count = left < most ? left : most;
 
+    for (unsigned to = 0; to < worker->team->workers; to++)
+        if (to != worker->number && !has_room(worker->team->members[to]->in[worker->number]))
+            return 0;
     pipeline_parse(&worker->rig.pipeline, worker->rig.requests + worker->fed, count);
     worker->fed += count;
     return count;
