@@ -3,6 +3,7 @@
 
 import logging
 import socket
+import struct
 
 # scapy warns about interfaces that this sandbox doesn't have.
 logging.getLogger("scapy").setLevel(logging.ERROR)
@@ -11,8 +12,23 @@ from scapy.all import UDP, Ether, IP, IPv6  # noqa: E402
 
 from testbed import PORT  # noqa: E402
 
+# linux/if_ether.h, linux/if_packet.h
 ETH_P_ALL = 3
+SOL_PACKET, PACKET_AUXDATA = 263, 8
+AUXDATA = struct.Struct("IIIHHHH")  # status, len, snaplen, mac, net, vlan_tci, vlan_tpid
+STATUS_VLAN_VALID = 1 << 4
+
 SOURCE_PORT = 40000
+
+
+def with_vlan_tag(data, ancillary):
+    """The frame as it was on the wire: the kernel puts the outer tag beside it."""
+    for level, kind, content in ancillary:
+        if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+            status, *_, tci, tpid = AUXDATA.unpack(content[:AUXDATA.size])
+            if status & STATUS_VLAN_VALID:
+                return data[:12] + struct.pack("!HH", tpid, tci) + data[12:]
+    return data
 
 
 class RawSocket:
@@ -22,6 +38,7 @@ class RawSocket:
         self.link = link
         with link.clients:
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             self.socket.bind((link.client_interface, ETH_P_ALL))
 
     def __enter__(self):
@@ -38,12 +55,12 @@ class RawSocket:
         self.socket.settimeout(seconds)
         while True:
             try:
-                data, where = self.socket.recvfrom(65536)
+                data, ancillary, _, where = self.socket.recvmsg(65536, 256)
             except TimeoutError:
                 return None
             if where[2] == socket.PACKET_OUTGOING:
                 continue
-            frame = Ether(data)
+            frame = Ether(with_vlan_tag(data, ancillary))
             if UDP in frame and frame[UDP].sport == PORT:
                 return frame
 

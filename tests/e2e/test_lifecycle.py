@@ -18,7 +18,7 @@ def traces(musterd, link):
     """What a daemon that ended well must not leave."""
     return {
         "XDP program": attached(link),
-        "BPF pins": [path.name for path in musterd.pins.iterdir()],
+        "BPF pins": musterd.pinned(),
         "control socket": musterd.control_socket.exists(),
     }
 

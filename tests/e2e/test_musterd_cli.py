@@ -114,7 +114,7 @@ def fails(testbed, settings, **options):
     try:
         assert exit_code(daemon) == 1
         assert not daemon.control_socket.exists()
-        assert list(daemon.pins.iterdir()) == []
+        assert daemon.pinned() == []
         return daemon.log()
     finally:
         testbed.discard(daemon)

@@ -212,6 +212,10 @@ class Musterd:
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
+    def pinned(self):
+        """Names of what is pinned in its bpffs, but for what some kernels put there themselves."""
+        return sorted(path.name for path in self.pins.iterdir() if path.suffix != ".debug")
+
     # What it tells
 
     def http(self, path):
