@@ -210,13 +210,21 @@ static inline uint32_t next_random(struct pipeline *pipeline)
     return (uint32_t)(pipeline->random >> 32);
 }
 
+/* Still there: the peers told are written later. */
+static inline const uint8_t *peer_id_of(const struct request *request)
+{
+    return ((const struct bep15_announce *)request_payload(request))->peer_id;
+}
+
 static void act_announces(struct pipeline *pipeline)
 {
     struct lane *lane = &pipeline->announces;
     struct swarms_announce *announces[SWARMS_BURST_MAX];
 
-    for (unsigned i = 0; i < lane->count; i++)
+    for (unsigned i = 0; i < lane->count; i++) {
+        inspect_count_client(pipeline->swarms, peer_id_of(lane->requests[i]));
         announces[i] = &lane->requests[i]->announce;
+    }
     swarms_announce(pipeline->swarms, announces, lane->count, pipeline->now);
     for (unsigned i = 0; i < lane->count; i++) {
         struct request *request = lane->requests[i];
