@@ -77,7 +77,7 @@ const char *announce_prepare(struct request *request, const struct dataplane_set
     announce->event = event_of(packet);
     announce->seeder = packet->left == 0;
     fitting = peers_fitting(request, peer_of(request, packet, announce->peer));
-    wanted = announce->event == SWARMS_STOPPED ? 0 : peers_wanted(packet, settings);
+    wanted = peers_wanted(packet, settings);
     announce->numwant = (uint16_t)(wanted < fitting ? wanted : fitting);
     announce->peers = (uint8_t *)packet + sizeof(struct bep15_announce_reply);
     return NULL;

@@ -174,7 +174,7 @@ static void events_change_the_counts(void **state)
     assert_int_equal(seeders(), 1);
     ask(&question); /* a download counts once */
     assert_int_equal(swarms_counters(rig.pipelines[0].swarms)->completed, 1);
-    question.event = 0x01000000; /* unknown: none */
+    question.event = 0x0103; /* unknown: none */
     ask(&question);
     assert_int_equal(seeders(), 1);
     question.event = 3;
