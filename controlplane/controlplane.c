@@ -8,8 +8,8 @@
 #include "adaptive_interval.h"
 #include "config_report.h"
 #include "log.h"
+#include "operator/console.h"
 #include "operator/observation.h"
-#include "operator/operator.h"
 #include "secrets.h"
 #include "service.h"
 #include "steering.h"
@@ -103,7 +103,7 @@ static bool follow_load(struct controlplane *controlplane)
         .maximum = controlplane->config.adaptive_interval.maximum,
         .threshold = controlplane->config.adaptive_interval.load / 100.0,
     };
-    const struct observation *observation = operator_observation(controlplane->operator);
+    const struct observation *observation = console_observation(controlplane->console);
     uint32_t before = controlplane->interval;
 
     controlplane->load =
@@ -119,7 +119,7 @@ static bool follow_load(struct controlplane *controlplane)
 /* The manager restarts us if a worker hangs: then it isn't fed. */
 static void tell_service(struct controlplane *controlplane)
 {
-    const struct observation *observation = operator_observation(controlplane->operator);
+    const struct observation *observation = console_observation(controlplane->console);
     const struct observation_rates *rates = observation_rates(observation, 0);
     int stuck = observation_stuck_worker(observation);
     char status[128];
@@ -141,7 +141,7 @@ void controlplane_tick(struct controlplane *controlplane)
 {
     bool new_epoch = follow_clock(controlplane);
 
-    operator_tick(controlplane->operator);
+    console_tick(controlplane->console);
     if (follow_load(controlplane) || new_epoch)
         controlplane_publish(controlplane);
     if (dataplane_settled(controlplane->dataplane))

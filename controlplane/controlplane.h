@@ -15,7 +15,7 @@
 #include "config.h"
 
 struct jobs;
-struct operator;
+struct console;
 struct secrets;
 struct steering;
 
@@ -28,7 +28,7 @@ struct controlplane {
     struct steering *steering; /* NULL without af_xdp ports */
     struct dataplane *dataplane;
     struct jobs *jobs;
-    struct operator* operator;
+    struct console *console;
 
     time_t started;             /* wall clock */
     double load;                /* the busiest worker's, 0..1, smoothed over some minutes */

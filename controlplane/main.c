@@ -12,7 +12,7 @@
 #include "controlplane.h"
 #include "jobs.h"
 #include "log.h"
-#include "operator/operator.h"
+#include "operator/console.h"
 #include "secrets.h"
 #include "service.h"
 #include "steering.h"
@@ -242,19 +242,19 @@ static int start_steering_maps(struct controlplane *controlplane, char *error)
     return steering_open(controlplane->steering, owner, error);
 }
 
-static int start_operator(struct controlplane *controlplane, char *error)
+static int start_console(struct controlplane *controlplane, char *error)
 {
     controlplane->jobs = jobs_new(controlplane->events, controlplane->dataplane);
     if (!controlplane->jobs) {
         snprintf(error, ERROR_SIZE, "out of memory");
         return -ENOMEM;
     }
-    return operator_start(controlplane, &controlplane->operator, error, ERROR_SIZE);
+    return console_start(controlplane, &controlplane->console, error, ERROR_SIZE);
 }
 
-static void stop_operator(struct controlplane *controlplane)
+static void stop_console(struct controlplane *controlplane)
 {
-    operator_stop(controlplane->operator);
+    console_stop(controlplane->console);
 }
 
 static int start_confinement(struct controlplane *controlplane, char *error)
@@ -292,7 +292,7 @@ static const struct part {
     {"steering", start_steering, stop_steering},
     {"dataplane", start_dataplane, stop_dataplane},
     {"steering", start_steering_maps, NULL},
-    {"operator", start_operator, stop_operator},
+    {"console", start_console, stop_console},
     {"confine", start_confinement, NULL},
     {"dataplane", start_serving, NULL},
 };

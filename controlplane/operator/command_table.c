@@ -75,9 +75,10 @@ const struct command command_table[COMMANDS_COUNT] = {
             .details =
                 "`rx_missed` is what the NIC dropped because its ring was full: the workers "
                 "are too slow or too few. `mbufs_free` near zero means that buffers run out.",
-            .result = "ports (name, driver, link_up, queues, mtu, rx_packets, rx_bytes, rx_missed, "
-                      "rx_errors, rx_no_mbuf, tx_packets, tx_bytes, tx_errors, mbufs_free, "
-                      "mbufs_total)",
+            .result =
+                "ports (name, driver, xdp, link_up, queues, mtu, rx_packets, rx_bytes, rx_missed, "
+                "rx_errors, rx_no_mbuf, tx_packets, tx_bytes, tx_errors, mbufs_free, "
+                "mbufs_total)",
         },
     [COMMAND_top] =
         {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
 
+#include "console_state.h"
 #include "health.h"
-#include "operator_state.h"
 
 /* The first port whose link is down, or NULL. */
 static const struct dataplane_port_info *port_down(const struct observation *observation)
@@ -16,22 +16,22 @@ static const struct dataplane_port_info *port_down(const struct observation *obs
     return NULL;
 }
 
-enum health health_of(const struct operator* operator, char * reason, size_t size)
+enum health health_of(const struct console *console, char *reason, size_t size)
 {
-    const struct observation *observation = operator->observation;
+    const struct observation *observation = console->observation;
     int stuck = observation_stuck_worker(observation);
     const struct dataplane_port_info *down = port_down(observation);
 
     reason[0] = '\0';
-    if (operator->controlplane->failing != NULL)
-        snprintf(reason, size, "%s", operator->controlplane->failing);
+    if (console->controlplane->failing != NULL)
+        snprintf(reason, size, "%s", console->controlplane->failing);
     else if (stuck >= 0)
         snprintf(reason, size, "worker %d on core %u has stopped: see the log, then restart", stuck,
                  observation_worker(observation, (unsigned)stuck)->core);
     else if (down != NULL)
         snprintf(reason, size, "the link of port %s is down", down->name);
     else
-        return operator->controlplane->draining ? HEALTH_DRAINING : HEALTH_OK;
+        return console->controlplane->draining ? HEALTH_DRAINING : HEALTH_OK;
     return HEALTH_FAILING;
 }
 

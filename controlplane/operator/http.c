@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "console_state.h"
 #include "health.h"
 #include "http.h"
 #include "metrics.h"
-#include "operator_state.h"
 #include "page/page.h"
 #include "server.h"
 #include "views.h"
@@ -28,7 +28,7 @@ enum {
 
 struct http {
     struct server *server;
-    struct operator* operator;
+    struct console *console;
     uint16_t port;
     uint64_t requests[HTTP_CODES];
 };
@@ -108,7 +108,7 @@ static unsigned history_seconds(const char *query)
 static void serve_live(const struct request *request, const char *query)
 {
     const struct http *http = client_context(request->client);
-    json_t *view = view_live(http->operator, history_seconds(query));
+    json_t *view = view_live(http->console, history_seconds(query));
     char *text = json_dumps(view, JSON_COMPACT | JSON_REAL_PRECISION(6));
     struct evbuffer *body = evbuffer_new();
 
@@ -124,7 +124,7 @@ static void serve_metrics(const struct request *request, const char *query)
     const struct http *http = client_context(request->client);
     struct evbuffer *body = evbuffer_new();
 
-    metrics_write(http->operator, body);
+    metrics_write(http->console, body);
     answer(request, HTTP_200, METRICS_CONTENT_TYPE, body);
     evbuffer_free(body);
 }
@@ -133,7 +133,7 @@ static void serve_health(const struct request *request, const char *query)
 {
     const struct http *http = client_context(request->client);
     char reason[256], text[300];
-    enum health health = health_of(http->operator, reason, sizeof(reason));
+    enum health health = health_of(http->console, reason, sizeof(reason));
 
     snprintf(text, sizeof(text), "%s%s%s", health_name(health), reason[0] != '\0' ? ": " : "",
              reason);
@@ -266,14 +266,14 @@ static int listen_at(const struct dataplane_address *address, uint16_t *port)
 }
 
 int http_open(struct event_base *base, const struct dataplane_address *address,
-              struct operator* operator, struct http ** opened, char *error, size_t error_size)
+              struct console *console, struct http **opened, char *error, size_t error_size)
 {
     struct http *http = calloc(1, sizeof(*http));
     int fd;
 
     if (http == NULL)
         return -ENOMEM;
-    http->operator= operator;
+    http->console = console;
     fd = listen_at(address, &http->port);
     if (fd < 0) {
         snprintf(error, error_size,

@@ -18,13 +18,13 @@
 struct dataplane_address;
 struct event_base;
 struct http;
-struct operator;
+struct console;
 
 enum http_code { HTTP_200, HTTP_400, HTTP_404, HTTP_405, HTTP_431, HTTP_503, HTTP_CODES };
 
 /* 0, or a negative errno with one line in `error`. */
 int http_open(struct event_base *base, const struct dataplane_address *address,
-              struct operator* operator, struct http ** http, char *error, size_t error_size);
+              struct console *console, struct http **http, char *error, size_t error_size);
 void http_close(struct http *http);
 
 /* The port that was bound: of use when 0 was asked for. */

@@ -42,6 +42,9 @@ const struct metric metric_table[METRICS_COUNT] = {
         "Time from receiving a burst to sending its replies."),
     [METRIC_drops] = COUNTER("muster_drops_total", "packets", "worker, reason",
         "Packets that got no answer from a worker, by reason."),
+    [METRIC_xdp_packets] = COUNTER("muster_xdp_packets_total", "packets", "verdict",
+        "Packets by what the XDP program did with them; nothing where XDP doesn't steer. "
+        "would_limit counts besides the others."),
 
     [METRIC_torrents] = GAUGE("muster_torrents", "swarms", "worker, family",
         "Swarms in a worker's table. A torrent has one for IPv4 and one for IPv6."),

@@ -22,6 +22,7 @@
     X(burst_packets)                                                                               \
     X(service_seconds)                                                                             \
     X(drops)                                                                                       \
+    X(xdp_packets)                                                                                 \
     X(torrents)                                                                                    \
     X(peers)                                                                                       \
     X(seeders)                                                                                     \

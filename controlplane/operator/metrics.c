@@ -3,16 +3,16 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "console_state.h"
 #include "control_socket.h"
 #include "health.h"
 #include "http.h"
 #include "metric_table.h"
 #include "metrics.h"
-#include "operator_state.h"
 #include "process_usage.h"
 
 struct writer {
-    const struct operator* operator;
+    const struct console *console;
     struct evbuffer *out;
     const struct metric *metric;
 };
@@ -87,7 +87,7 @@ static void build_info(const struct writer *writer, size_t offset)
 static void health(const struct writer *writer, size_t offset)
 {
     char reason[256];
-    enum health now = health_of(writer->operator, reason, sizeof(reason));
+    enum health now = health_of(writer->console, reason, sizeof(reason));
 
     for (enum health status = 0; status < HEALTHS; status++)
         sample_labelled(writer, "status", health_name(status), status == now);
@@ -95,29 +95,29 @@ static void health(const struct writer *writer, size_t offset)
 
 static void announce_interval(const struct writer *writer, size_t offset)
 {
-    sample(writer, writer->operator->controlplane->interval);
+    sample(writer, writer->console->controlplane->interval);
 }
 
 static void load(const struct writer *writer, size_t offset)
 {
-    sample(writer, observation_rates(writer->operator->observation, 0)->load);
+    sample(writer, observation_rates(writer->console->observation, 0)->load);
 }
 
 static void torrents_limit(const struct writer *writer, size_t offset)
 {
-    sample(writer, writer->operator->controlplane->config.dataplane.torrents_max);
+    sample(writer, writer->console->controlplane->config.dataplane.torrents_max);
 }
 
 static void peers_limit(const struct writer *writer, size_t offset)
 {
-    sample(writer, (double)writer->operator->controlplane->config.dataplane.peers_max);
+    sample(writer, (double)writer->console->controlplane->config.dataplane.peers_max);
 }
 
 static void table_fill(const struct writer *writer, size_t offset)
 {
     const struct swarms_counters *swarms =
-        &observation_totals(writer->operator->observation)->swarms;
-    const struct dataplane_config *config = &writer->operator->controlplane->config.dataplane;
+        &observation_totals(writer->console->observation)->swarms;
+    const struct dataplane_config *config = &writer->console->controlplane->config.dataplane;
 
     sample_labelled(writer, "table", "torrents",
                     (double)(swarms->torrents[0] + swarms->torrents[1]) / config->torrents_max);
@@ -135,7 +135,7 @@ static void table_fill(const struct writer *writer, size_t offset)
 
 static void worker_info(const struct writer *writer, size_t offset)
 {
-    EACH_WORKER(writer->operator->observation, worker, info)
+    EACH_WORKER(writer->console->observation, worker, info)
     {
         evbuffer_add_printf(writer->out, "%s{worker=\"%u\",core=\"%u\",numa_node=\"%u\"} 1\n",
                             writer->metric->name, worker, info->core, info->numa_node);
@@ -144,7 +144,7 @@ static void worker_info(const struct writer *writer, size_t offset)
 
 static void worker_alive(const struct writer *writer, size_t offset)
 {
-    const struct observation *observation = writer->operator->observation;
+    const struct observation *observation = writer->console->observation;
 
     for (unsigned worker = 0; worker < observation_workers(observation); worker++)
         sample_worker(writer, worker, observation_worker_rates(observation, worker).alive);
@@ -153,9 +153,9 @@ static void worker_alive(const struct writer *writer, size_t offset)
 /* A count of cycles in seconds. */
 static void worker_cycles(const struct writer *writer, size_t offset)
 {
-    double hz = observation_cycles_per_second(writer->operator->observation);
+    double hz = observation_cycles_per_second(writer->console->observation);
 
-    EACH_WORKER(writer->operator->observation, worker, info)
+    EACH_WORKER(writer->console->observation, worker, info)
     {
         uint64_t cycles = *(const uint64_t *)((const char *)info + offset);
 
@@ -165,7 +165,7 @@ static void worker_cycles(const struct writer *writer, size_t offset)
 
 static void worker_number(const struct writer *writer, size_t offset)
 {
-    EACH_WORKER(writer->operator->observation, worker, info)
+    EACH_WORKER(writer->console->observation, worker, info)
     {
         sample_worker(writer, worker, (double)*(const uint64_t *)((const char *)info + offset));
     }
@@ -174,7 +174,7 @@ static void worker_number(const struct writer *writer, size_t offset)
 /* Two numbers, by family. */
 static void worker_families(const struct writer *writer, size_t offset)
 {
-    EACH_WORKER(writer->operator->observation, worker, info)
+    EACH_WORKER(writer->console->observation, worker, info)
     {
         const uint64_t *numbers = (const uint64_t *)((const char *)info + offset);
 
@@ -187,7 +187,7 @@ static void worker_families(const struct writer *writer, size_t offset)
 
 static void burst_packets(const struct writer *writer, size_t offset)
 {
-    EACH_WORKER(writer->operator->observation, worker, info)
+    EACH_WORKER(writer->console->observation, worker, info)
     {
         histogram(writer, worker, info->burst_sizes, HISTOGRAM_BURST, 1, false,
                   (double)info->counters[COUNTER_received]);
@@ -196,9 +196,9 @@ static void burst_packets(const struct writer *writer, size_t offset)
 
 static void service_seconds(const struct writer *writer, size_t offset)
 {
-    double hz = observation_cycles_per_second(writer->operator->observation);
+    double hz = observation_cycles_per_second(writer->console->observation);
 
-    EACH_WORKER(writer->operator->observation, worker, info)
+    EACH_WORKER(writer->console->observation, worker, info)
     {
         histogram(writer, worker, info->service_times, HISTOGRAM_SERVICE, 1e-6, true,
                   hz > 0 ? (double)info->cycles_busy / hz : 0);
@@ -211,13 +211,26 @@ static void drops(const struct writer *writer, size_t offset)
     static const char *const reasons[] = { COUNTERS_DROPS(REASON) };
 #undef REASON
 
-    EACH_WORKER(writer->operator->observation, worker, info)
+    EACH_WORKER(writer->console->observation, worker, info)
     {
         for (unsigned reason = 0; reason < COUNTERS_DROP_KINDS; reason++)
             evbuffer_add_printf(writer->out, "%s{worker=\"%u\",reason=\"%s\"} %" PRIu64 "\n",
                                 writer->metric->name, worker, reasons[reason],
                                 info->counters[reason]);
     }
+}
+
+static void xdp_packets(const struct writer *writer, size_t offset)
+{
+#define VERDICT(name, help) #name,
+    static const char *const verdicts[] = {STEERING_VERDICTS(VERDICT) STEERING_EVENTS(VERDICT)};
+#undef VERDICT
+    const uint64_t *counters = observation_totals(writer->console->observation)->xdp;
+
+    if (writer->console->controlplane->steering == NULL)
+        return;
+    for (unsigned verdict = 0; verdict < STEERING_COUNTERS; verdict++)
+        sample_labelled(writer, "verdict", verdicts[verdict], (double)counters[verdict]);
 }
 
 /* Sources: ports --------------------------------------------------------------------------- */
@@ -241,7 +254,7 @@ static void port_info(const struct writer *writer, size_t offset)
 {
     char name[600];
 
-    EACH_PORT(writer->operator->observation, port, info)
+    EACH_PORT(writer->console->observation, port, info)
     {
         escape(info->name, name, sizeof(name));
         evbuffer_add_printf(writer->out,
@@ -252,7 +265,7 @@ static void port_info(const struct writer *writer, size_t offset)
 
 static void port_up(const struct writer *writer, size_t offset)
 {
-    EACH_PORT(writer->operator->observation, port, info)
+    EACH_PORT(writer->console->observation, port, info)
     {
         sample_port(writer, info, info->link_up);
     }
@@ -260,7 +273,7 @@ static void port_up(const struct writer *writer, size_t offset)
 
 static void port_number(const struct writer *writer, size_t offset)
 {
-    EACH_PORT(writer->operator->observation, port, info)
+    EACH_PORT(writer->console->observation, port, info)
     {
         sample_port(writer, info, (double)*(const uint64_t *)((const char *)info + offset));
     }
@@ -268,7 +281,7 @@ static void port_number(const struct writer *writer, size_t offset)
 
 static void port_level(const struct writer *writer, size_t offset)
 {
-    EACH_PORT(writer->operator->observation, port, info)
+    EACH_PORT(writer->console->observation, port, info)
     {
         sample_port(writer, info, *(const unsigned *)((const char *)info + offset));
     }
@@ -278,17 +291,16 @@ static void port_level(const struct writer *writer, size_t offset)
 
 static void control_clients(const struct writer *writer, size_t offset)
 {
-    sample(writer, control_socket_clients(writer->operator->control));
+    sample(writer, control_socket_clients(writer->console->control));
 }
 
 static void http_answers(const struct writer *writer, size_t offset)
 {
     char number[16];
 
-    for (enum http_code code = 0; code < HTTP_CODES && writer->operator->http != NULL; code++) {
+    for (enum http_code code = 0; code < HTTP_CODES && writer->console->http != NULL; code++) {
         snprintf(number, sizeof(number), "%u", http_code_number(code));
-        sample_labelled(writer, "code", number,
-                        (double)http_requests(writer->operator->http, code));
+        sample_labelled(writer, "code", number, (double)http_requests(writer->console->http, code));
     }
 }
 
@@ -318,7 +330,7 @@ static void process_resident(const struct writer *writer, size_t offset)
 
 static void process_start(const struct writer *writer, size_t offset)
 {
-    sample(writer, (double)writer->operator->controlplane->started);
+    sample(writer, (double)writer->console->controlplane->started);
 }
 
 static void process_fds(const struct writer *writer, size_t offset)
@@ -349,6 +361,7 @@ static const struct source sources[METRICS_COUNT] = {
     [METRIC_burst_packets] = {burst_packets, 0},
     [METRIC_service_seconds] = {service_seconds, 0},
     [METRIC_drops] = {drops, 0},
+    [METRIC_xdp_packets] = {xdp_packets, 0},
     [METRIC_torrents] = {worker_families, WORKER(swarms.torrents)},
     [METRIC_peers] = {worker_families, WORKER(swarms.peers)},
     [METRIC_seeders] = {worker_families, WORKER(swarms.seeders)},
@@ -388,12 +401,12 @@ static const struct source sources[METRICS_COUNT] = {
 #undef EVENT_SOURCE
 };
 
-void metrics_write(const struct operator* operator, struct evbuffer * out)
+void metrics_write(const struct console *console, struct evbuffer *out)
 {
-    observation_refresh(operator->observation);
+    observation_refresh(console->observation);
     for (enum metric_id id = 0; id < METRICS_COUNT; id++) {
         const struct metric *metric = &metric_table[id];
-        const struct writer writer = {.operator= operator, .out = out, .metric = metric};
+        const struct writer writer = {.console = console, .out = out, .metric = metric};
 
         evbuffer_add_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help,
                             metric->name, metric_type_name(metric->type));

@@ -3,9 +3,9 @@
 #pragma once
 
 struct evbuffer;
-struct operator;
+struct console;
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* Reads the data plane anew and appends every metric to `out`. */
-void metrics_write(const struct operator* operator, struct evbuffer * out);
+void metrics_write(const struct console *console, struct evbuffer *out);

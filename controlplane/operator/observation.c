@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../steering.h"
 #include "observation.h"
 
 /* All that the data plane tells, at one moment. */
@@ -77,6 +78,8 @@ void observation_refresh(struct observation *observation)
     }
     for (unsigned port = 0; port < observation->ports; port++)
         dataplane_port_info(observation->dataplane, port, &now->ports[port]);
+    if (observation->steering != NULL)
+        steering_counters(observation->steering, now->totals.xdp);
 }
 
 /* What `end - begin` is a second. Counters that are someone else's (a driver's) may start anew. */
@@ -147,6 +150,22 @@ static double dropped(const uint64_t *end, const uint64_t *begin, double time)
     return sum_rates(end, begin, 0, COUNTERS_DROP_KINDS - 1, time);
 }
 
+/* What XDP kept from the workers. */
+static void add_xdp_rates(const uint64_t *end, const uint64_t *begin, double time,
+                          struct observation_rates *rates)
+{
+    double answered = rate(end[STEERING_connect_answered], begin[STEERING_connect_answered], time);
+    double lost = 0;
+
+#define ADD_DROP(name, help) lost += rate(end[STEERING_##name], begin[STEERING_##name], time);
+    STEERING_DROPS(ADD_DROP)
+#undef ADD_DROP
+    rates->received += answered + lost;
+    rates->sent += answered;
+    rates->connects += answered;
+    rates->dropped += lost;
+}
+
 static void rate_loads(const struct observation *observation, struct observation_rates *rates)
 {
     for (unsigned worker = 0; worker < observation->workers; worker++) {
@@ -182,6 +201,7 @@ static struct observation_rates rate_second(const struct observation *observatio
         .seeders = swarms->seeders[0] + swarms->seeders[1],
     };
 
+    add_xdp_rates(totals->xdp, observation->previous.totals.xdp, time, &rates);
     rate_loads(observation, &rates);
     service_growth(totals->service_times, observation->previous.totals.service_times, service);
     rates.service_p50 = observation_service_quantile(service, 0.5);
@@ -263,6 +283,23 @@ double observation_counter_rate(const struct observation *observation, unsigned 
 {
     return rate(observation->tick.totals.counters[counter],
                 observation->previous.totals.counters[counter], elapsed(observation));
+}
+
+double observation_xdp_rate(const struct observation *observation, unsigned counter)
+{
+    return rate(observation->tick.totals.xdp[counter], observation->previous.totals.xdp[counter],
+                elapsed(observation));
+}
+
+uint64_t observation_received(const struct observation *observation)
+{
+    const struct observation_totals *totals = &observation->now.totals;
+    uint64_t received = totals->counters[COUNTER_received] + totals->xdp[STEERING_connect_answered];
+
+#define ADD_DROP(name, help) received += totals->xdp[STEERING_##name];
+    STEERING_DROPS(ADD_DROP)
+#undef ADD_DROP
+    return received;
 }
 
 static bool is_alive(const struct observation *observation, unsigned worker)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "../../bpf/steering_verdicts.h"
 #include "../../dataplane/dataplane.h"
 
 enum {
@@ -17,9 +18,10 @@ enum {
 struct observation;
 struct steering;
 
-/* Sums over all workers. */
+/* Sums over all workers, and over all CPUs. */
 struct observation_totals {
     uint64_t counters[COUNTERS];
+    uint64_t xdp[STEERING_COUNTERS]; /* zeros where XDP doesn't steer */
     uint64_t burst_sizes[HISTOGRAM_BURST];
     uint64_t service_times[HISTOGRAM_SERVICE];
     struct swarms_counters swarms;
@@ -62,6 +64,10 @@ const struct dataplane_port_info *observation_port(const struct observation *obs
 
 /* What grew in the last second, a second. */
 double observation_counter_rate(const struct observation *observation, unsigned counter);
+double observation_xdp_rate(const struct observation *observation, unsigned counter);
+
+/* Packets for the tracker since the start: received by workers, or answered or dropped by XDP. */
+uint64_t observation_received(const struct observation *observation);
 
 struct observation_worker_rates {
     bool alive;                      /* went through its loop within OBSERVATION_STUCK_SECONDS */

@@ -3,8 +3,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../steering.h"
+#include "console_state.h"
 #include "health.h"
-#include "operator_state.h"
 #include "views.h"
 
 /* A column of observation_rates: X(name, type of JSON number). */
@@ -31,10 +32,10 @@ static json_t *integer(uint64_t number)
     return json_integer((json_int_t)number);
 }
 
-json_t *view_health(const struct operator* operator)
+json_t *view_health(const struct console *console)
 {
     char reason[256];
-    enum health health = health_of(operator, reason, sizeof(reason));
+    enum health health = health_of(console, reason, sizeof(reason));
 
     return json_pack("{s:s, s:s}", "status", health_name(health), "reason", reason);
 }
@@ -49,10 +50,10 @@ json_t *view_rates(const struct observation_rates *rates)
     return view;
 }
 
-json_t *view_tables(const struct operator* operator)
+json_t *view_tables(const struct console *console)
 {
-    const struct swarms_counters *swarms = &observation_totals(operator->observation)->swarms;
-    const struct dataplane_config *config = &operator->controlplane->config.dataplane;
+    const struct swarms_counters *swarms = &observation_totals(console->observation)->swarms;
+    const struct dataplane_config *config = &console->controlplane->config.dataplane;
     uint64_t torrents = swarms->torrents[0] + swarms->torrents[1];
     uint64_t peers_room = swarms->peers[0] + 2 * swarms->peers[1];
     json_t *view = json_object();
@@ -80,10 +81,10 @@ json_t *view_tables(const struct operator* operator)
     return view;
 }
 
-static json_t *view_worker(const struct operator* operator, unsigned worker)
+static json_t *view_worker(const struct console *console, unsigned worker)
 {
-    const struct dataplane_worker_info *info = observation_worker(operator->observation, worker);
-    struct observation_worker_rates rates = observation_worker_rates(operator->observation, worker);
+    const struct dataplane_worker_info *info = observation_worker(console->observation, worker);
+    struct observation_worker_rates rates = observation_worker_rates(console->observation, worker);
     json_t *view = json_object();
 
     json_object_set_new(view, "worker", integer(worker));
@@ -105,23 +106,32 @@ static json_t *view_worker(const struct operator* operator, unsigned worker)
     return view;
 }
 
-json_t *view_workers(const struct operator* operator)
+json_t *view_workers(const struct console *console)
 {
     json_t *view = json_array();
 
-    for (unsigned worker = 0; worker < observation_workers(operator->observation); worker++)
-        json_array_append_new(view, view_worker(operator, worker));
+    for (unsigned worker = 0; worker < observation_workers(console->observation); worker++)
+        json_array_append_new(view, view_worker(console, worker));
     return view;
 }
 
-static json_t *view_port(const struct operator* operator, unsigned port)
+/* How the XDP program runs in front of the port; null where there is none. */
+static json_t *view_xdp_mode(const struct console *console, const struct dataplane_port_info *info)
 {
-    const struct dataplane_port_info *info = observation_port(operator->observation, port);
-    struct observation_port_rates rates = observation_port_rates(operator->observation, port);
+    const struct steering *steering = console->controlplane->steering;
+
+    return steering != NULL ? json_string(steering_mode_of(steering, info->name)) : json_null();
+}
+
+static json_t *view_port(const struct console *console, unsigned port)
+{
+    const struct dataplane_port_info *info = observation_port(console->observation, port);
+    struct observation_port_rates rates = observation_port_rates(console->observation, port);
     json_t *view = json_object();
 
     json_object_set_new(view, "name", json_string(info->name));
     json_object_set_new(view, "driver", json_string(info->driver));
+    json_object_set_new(view, "xdp", view_xdp_mode(console, info));
     json_object_set_new(view, "link_up", json_boolean(info->link_up));
     json_object_set_new(view, "queues", integer(info->queues));
     json_object_set_new(view, "mtu", integer(info->mtu));
@@ -143,12 +153,12 @@ static json_t *view_port(const struct operator* operator, unsigned port)
     return view;
 }
 
-json_t *view_ports(const struct operator* operator)
+json_t *view_ports(const struct console *console)
 {
     json_t *view = json_array();
 
-    for (unsigned port = 0; port < observation_ports(operator->observation); port++)
-        json_array_append_new(view, view_port(operator, port));
+    for (unsigned port = 0; port < observation_ports(console->observation); port++)
+        json_array_append_new(view, view_port(console, port));
     return view;
 }
 
@@ -164,21 +174,44 @@ static const struct named counter_names[COUNTERS] = {
 #undef NAMED
 };
 
-json_t *view_counters(const struct operator* operator, bool moving_only)
+static const struct named xdp_names[STEERING_COUNTERS] = {
+#define NAMED(name, help) {#name, help},
+    STEERING_VERDICTS(NAMED) STEERING_EVENTS(NAMED)
+#undef NAMED
+};
+
+static void append_counter(json_t *view, const struct named *named, uint64_t total, double rate,
+                           bool moving_only)
 {
-    const uint64_t *counters = observation_totals(operator->observation)->counters;
+    if (rate > 0 || !moving_only)
+        json_array_append_new(view, json_pack("{s:s, s:o, s:f, s:s}", "name", named->name, "total",
+                                              integer(total), "rate", rate, "help", named->help));
+}
+
+json_t *view_counters(const struct console *console, bool moving_only)
+{
+    const struct observation *observation = console->observation;
+    const uint64_t *counters = observation_totals(observation)->counters;
     json_t *view = json_array();
 
-    for (unsigned counter = COUNTERS_DROP_KINDS; counter < COUNTERS; counter++) {
-        double rate = observation_counter_rate(operator->observation, counter);
+    for (unsigned counter = COUNTERS_DROP_KINDS; counter < COUNTERS; counter++)
+        append_counter(view, &counter_names[counter], counters[counter],
+                       observation_counter_rate(observation, counter), moving_only);
+    return view;
+}
 
-        if (moving_only && rate == 0)
-            continue;
-        json_array_append_new(view,
-                              json_pack("{s:s, s:o, s:f, s:s}", "name", counter_names[counter].name,
-                                        "total", integer(counters[counter]), "rate", rate, "help",
-                                        counter_names[counter].help));
-    }
+json_t *view_xdp(const struct console *console, bool moving_only)
+{
+    const struct observation *observation = console->observation;
+    const uint64_t *counters = observation_totals(observation)->xdp;
+    json_t *view;
+
+    if (console->controlplane->steering == NULL)
+        return json_null();
+    view = json_array();
+    for (unsigned counter = 0; counter < STEERING_COUNTERS; counter++)
+        append_counter(view, &xdp_names[counter], counters[counter],
+                       observation_xdp_rate(observation, counter), moving_only);
     return view;
 }
 
@@ -198,27 +231,48 @@ static int busier_first(const void *a, const void *b)
     return (left->total < right->total) - (left->total > right->total);
 }
 
-static unsigned worker_drops(const struct operator* operator, struct drop * drops)
+static unsigned worker_drops(const struct console *console, struct drop *drops)
 {
-    const uint64_t *counters = observation_totals(operator->observation)->counters;
+    const uint64_t *counters = observation_totals(console->observation)->counters;
 
     for (unsigned reason = 0; reason < COUNTERS_DROP_KINDS; reason++) {
         drops[reason] = (struct drop){
             .where = "worker",
             .reason = &counter_names[reason],
             .total = counters[reason],
-            .rate = observation_counter_rate(operator->observation, reason),
+            .rate = observation_counter_rate(console->observation, reason),
         };
     }
     return COUNTERS_DROP_KINDS;
 }
 
-json_t *view_drops(const struct operator* operator, bool all)
+static unsigned xdp_drops(const struct console *console, struct drop *drops)
 {
-    struct drop drops[COUNTERS_DROP_KINDS];
-    unsigned count = worker_drops(operator, drops);
+    const struct observation *observation = console->observation;
+    const uint64_t *counters = observation_totals(observation)->xdp;
+    unsigned count = 0;
+
+    if (console->controlplane->steering == NULL)
+        return 0;
+#define SET_DROP(reason_name, help)                                                                \
+    drops[count++] = (struct drop){                                                                \
+        .where = "xdp",                                                                            \
+        .reason = &xdp_names[STEERING_##reason_name],                                              \
+        .total = counters[STEERING_##reason_name],                                                 \
+        .rate = observation_xdp_rate(observation, STEERING_##reason_name),                         \
+    };
+    STEERING_DROPS(SET_DROP)
+#undef SET_DROP
+    return count;
+}
+
+json_t *view_drops(const struct console *console, bool all)
+{
+    struct drop drops[COUNTERS_DROP_KINDS + STEERING_COUNTERS];
+    unsigned count = xdp_drops(console, drops);
     json_t *view = json_array();
 
+    count += worker_drops(console, drops + count);
     qsort(drops, count, sizeof(drops[0]), busier_first);
     for (unsigned i = 0; i < count; i++) {
         if (!all && drops[i].total == 0)
@@ -256,10 +310,10 @@ static json_t *view_history(const struct observation *observation, unsigned seco
     return view;
 }
 
-json_t *view_live(const struct operator* operator, unsigned seconds)
+json_t *view_live(const struct console *console, unsigned seconds)
 {
-    const struct controlplane *controlplane = operator->controlplane;
-    const struct observation *observation = operator->observation;
+    const struct controlplane *controlplane = console->controlplane;
+    const struct observation *observation = console->observation;
     char hostname[256] = "";
     json_t *view = json_object();
 
@@ -268,14 +322,14 @@ json_t *view_live(const struct operator* operator, unsigned seconds)
     json_object_set_new(view, "hostname", json_string(hostname));
     json_object_set_new(view, "started", integer((uint64_t)controlplane->started));
     json_object_set_new(view, "uptime", integer((uint64_t)(time(NULL) - controlplane->started)));
-    json_object_set_new(view, "health", view_health(operator));
+    json_object_set_new(view, "health", view_health(console));
     json_object_set_new(view, "interval", integer(controlplane->interval));
     json_object_set_new(view, "interval_base", integer(controlplane->config.settings.interval));
     json_object_set_new(view, "now", view_rates(observation_rates(observation, 0)));
-    json_object_set_new(view, "tables", view_tables(operator));
-    json_object_set_new(view, "workers", view_workers(operator));
-    json_object_set_new(view, "ports", view_ports(operator));
-    json_object_set_new(view, "drops", view_drops(operator, false));
+    json_object_set_new(view, "tables", view_tables(console));
+    json_object_set_new(view, "workers", view_workers(console));
+    json_object_set_new(view, "ports", view_ports(console));
+    json_object_set_new(view, "drops", view_drops(console, false));
     json_object_set_new(view, "history", view_history(observation, seconds));
     return view;
 }

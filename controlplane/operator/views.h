@@ -9,24 +9,25 @@
 #include <stdbool.h>
 
 struct observation_rates;
-struct operator;
+struct console;
 
 /* {status, reason} */
-json_t *view_health(const struct operator* operator);
+json_t *view_health(const struct console *console);
 
 /* The members of struct observation_rates, without `time`. */
 json_t *view_rates(const struct observation_rates *rates);
 
 /* Swarms and peers now, against their caps, and their memory. */
-json_t *view_tables(const struct operator* operator);
+json_t *view_tables(const struct console *console);
 
 /* Arrays, an object each. */
-json_t *view_workers(const struct operator* operator);
-json_t *view_ports(const struct operator* operator);
-json_t *view_counters(const struct operator* operator, bool moving_only);
+json_t *view_workers(const struct console *console);
+json_t *view_ports(const struct console *console);
+json_t *view_counters(const struct console *console, bool moving_only);
+json_t *view_xdp(const struct console *console, bool moving_only); /* null without XDP */
 
 /* Reasons in descending order of rate, then of total; `all`: those that never occurred, too. */
-json_t *view_drops(const struct operator* operator, bool all);
+json_t *view_drops(const struct console *console, bool all);
 
 /* For `top` and the page: all of it, and `seconds` of history as one array a column. */
-json_t *view_live(const struct operator* operator, unsigned seconds);
+json_t *view_live(const struct console *console, unsigned seconds);

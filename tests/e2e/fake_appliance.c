@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controlplane/operator/console.h"
+#include "controlplane/operator/console_state.h"
 #include "controlplane/operator/http.h"
-#include "controlplane/operator/operator.h"
-#include "controlplane/operator/operator_state.h"
 #include "tests/unit/fake_controlplane.h"
 #include "tests/unit/fake_dataplane.h"
 
@@ -35,9 +35,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     double wave =
         1 + 0.25 * sin(time / 9) + 0.08 * sin(time * 1.7) + 0.05 * (rand() / (double)RAND_MAX);
 
-    fake_dataplane_advance(1.0 / TICKS_A_SECOND, 9e6 * wave);
+    fake_dataplane_advance(1.0 / TICKS_A_SECOND, 4e6 * wave);
     if (ticks % TICKS_A_SECOND == 0)
-        operator_tick(fake_controlplane.operator);
+        console_tick(fake_controlplane.console);
 }
 
 int main(int argc, char *argv[])
@@ -50,9 +50,10 @@ int main(int argc, char *argv[])
     signal(SIGPIPE, SIG_IGN);
     fake_dataplane_fill();
     add_workers();
+    fake_controlplane.steering = (struct steering *)&fake_dataplane; /* never looked into */
     if (fake_controlplane_start(argv[1]) != 0)
         return 1;
-    printf("%u\n", http_port(fake_controlplane.operator->http));
+    printf("%u\n", http_port(fake_controlplane.console->http));
     fflush(stdout);
     tick = event_new(fake_controlplane.events, -1, EV_PERSIST, on_tick, NULL);
     event_add(tick, &interval);

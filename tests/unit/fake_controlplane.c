@@ -6,7 +6,7 @@
 
 #include "controlplane/access_list.h"
 #include "controlplane/jobs.h"
-#include "controlplane/operator/operator.h"
+#include "controlplane/operator/console.h"
 #include "fake_controlplane.h"
 #include "fake_dataplane.h"
 
@@ -80,8 +80,7 @@ int fake_controlplane_start(const char *folder)
     fake_controlplane.interval = config->settings.interval;
     fake_controlplane.jobs = jobs_new(fake_controlplane.events, fake_controlplane.dataplane);
     fake_controlplane.access = access_control_start(&fake_controlplane, error, sizeof(error));
-    if (operator_start(&fake_controlplane, &fake_controlplane.operator, error, sizeof(error)) !=
-        0) {
+    if (console_start(&fake_controlplane, &fake_controlplane.console, error, sizeof(error)) != 0) {
         fprintf(stderr, "%s\n", error);
         return -1;
     }
@@ -90,7 +89,7 @@ int fake_controlplane_start(const char *folder)
 
 void fake_controlplane_stop(void)
 {
-    operator_stop(fake_controlplane.operator);
+    console_stop(fake_controlplane.console);
     access_control_free(fake_controlplane.access);
     jobs_free(fake_controlplane.jobs);
     event_base_free(fake_controlplane.events);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "controlplane/steering.h"
 #include "fake_dataplane.h"
 
 struct fake_dataplane fake_dataplane;
@@ -83,6 +84,10 @@ void fake_dataplane_advance(double seconds, double rate)
 
     for (unsigned worker = 0; worker < fake_dataplane.workers; worker++)
         advance_worker(&fake_dataplane.worker[worker], requests * (1 + worker % 3 * 0.1), seconds);
+    fake_dataplane.xdp[STEERING_connect_answered] += (uint64_t)(seconds * rate * 0.8);
+    fake_dataplane.xdp[STEERING_request_steered] += (uint64_t)(seconds * rate);
+    fake_dataplane.xdp[STEERING_connection_id] += (uint64_t)(seconds * rate * 0.2);
+    fake_dataplane.xdp[STEERING_banned] += (uint64_t)(seconds * rate * 0.04);
     for (unsigned port = 0; port < fake_dataplane.ports; port++) {
         struct dataplane_port_info *info = &fake_dataplane.port[port];
 
@@ -91,6 +96,17 @@ void fake_dataplane_advance(double seconds, double rate)
         info->tx_packets += (uint64_t)(requests * 0.95);
         info->tx_bytes += (uint64_t)(requests * 96);
     }
+}
+
+int steering_counters(const struct steering *steering, uint64_t counts[STEERING_COUNTERS])
+{
+    memcpy(counts, fake_dataplane.xdp, sizeof(fake_dataplane.xdp));
+    return 0;
+}
+
+const char *steering_mode_of(const struct steering *steering, const char *interface)
+{
+    return "native";
 }
 
 uint64_t dataplane_cycles_per_second(const struct dataplane *dataplane)

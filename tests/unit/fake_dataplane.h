@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "bpf/steering_verdicts.h"
 #include "dataplane/dataplane.h"
 
 enum { FAKE_CYCLES_PER_SECOND = 1000000000 };
@@ -13,7 +14,8 @@ struct fake_dataplane {
     unsigned workers, ports;
     struct dataplane_worker_info worker[DATAPLANE_WORKERS_MAX];
     struct dataplane_port_info port[DATAPLANE_PORTS_MAX];
-    struct inspect_swarm swarms[8]; /* of each worker, what swarms top and show find */
+    uint64_t xdp[STEERING_COUNTERS]; /* told when there is a `steering` at all */
+    struct inspect_swarm swarms[8];  /* of each worker, what swarms top and show find */
     unsigned swarms_count;
 };
 

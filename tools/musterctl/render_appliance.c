@@ -110,14 +110,14 @@ void render_status(const json_t *status, FILE *out)
 
 /* stats, drops ----------------------------------------------------------------------------- */
 
-void render_stats(const json_t *result, FILE *out)
+static void print_counters(const char *header, const json_t *counters, FILE *out)
 {
-    struct table *table = table_new("COUNTER|>TOTAL|>PER SECOND|MEANING");
+    struct table *table = table_new(header);
     const json_t *counter;
     char total[TEXT_SIZE], rate[TEXT_SIZE];
     size_t i;
 
-    json_array_foreach(json_object_get(result, "counters"), i, counter)
+    json_array_foreach(counters, i, counter)
     {
         table_cell(table, "%s", json_text(counter, "name"));
         table_cell(table, "%s", text_exact(total, json_whole(counter, "total")));
@@ -125,6 +125,17 @@ void render_stats(const json_t *result, FILE *out)
         table_cell(table, "%s", json_text(counter, "help"));
     }
     table_print(table, out);
+}
+
+void render_stats(const json_t *result, FILE *out)
+{
+    const json_t *xdp = json_object_get(result, "xdp");
+
+    print_counters("WORKERS|>TOTAL|>PER SECOND|MEANING", json_object_get(result, "counters"), out);
+    if (json_array_size(xdp) > 0) {
+        fputc('\n', out);
+        print_counters("XDP|>TOTAL|>PER SECOND|MEANING", xdp, out);
+    }
 }
 
 void render_drops(const json_t *result, FILE *out)
@@ -187,7 +198,7 @@ void render_workers(const json_t *result, FILE *out)
 void render_ports(const json_t *result, FILE *out)
 {
     struct table *table =
-        table_new("PORT|DRIVER|LINK|>QUEUES|>MTU|>IN/S|>IN BIT/S|>OUT/S|>OUT BIT/S|"
+        table_new("PORT|DRIVER|XDP|LINK|>QUEUES|>MTU|>IN/S|>IN BIT/S|>OUT/S|>OUT BIT/S|"
                   ">MISSED|>ERRORS|>NO BUFFER|>BUFFERS FREE");
     const json_t *port;
     char text[TEXT_SIZE];
@@ -199,6 +210,7 @@ void render_ports(const json_t *result, FILE *out)
 
         table_cell(table, "%s", json_text(port, "name"));
         table_cell(table, "%s", json_text(port, "driver"));
+        table_cell(table, "%s", json_text(port, "xdp"));
         table_cell(table, "%s", json_flag(port, "link_up") ? "up" : "DOWN");
         table_cell(table, "%lld", (long long)json_whole(port, "queues"));
         table_cell(table, "%lld", (long long)json_whole(port, "mtu"));

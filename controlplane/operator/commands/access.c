@@ -4,14 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../operator_state.h"
+#include "../console_state.h"
 #include "commands.h"
 
 static struct access_list *list_of(const struct call *call)
 {
-    const struct operator* operator= call_context(call);
+    const struct console *console = call_context(call);
 
-    return access_control_list(operator->controlplane->access);
+    return access_control_list(console->controlplane->access);
 }
 
 static void fail(struct call *call, int error, const char *explanation)
@@ -27,9 +27,9 @@ static void fail(struct call *call, int error, const char *explanation)
 static json_t *view_status(const struct call *call)
 {
     static const char *const modes[] = {"open", "allow", "deny"};
-    const struct operator* operator= call_context(call);
-    const struct access_control *control = operator->controlplane->access;
-    const uint64_t *counters = observation_totals(operator->observation)->counters;
+    const struct console *console = call_context(call);
+    const struct access_control *control = console->controlplane->access;
+    const uint64_t *counters = observation_totals(console->observation)->counters;
     struct access_list_status status;
 
     access_list_status(access_control_list(control), &status);
@@ -42,12 +42,12 @@ static json_t *view_status(const struct call *call)
 
 void command_access_show(struct call *call)
 {
-    const struct operator* operator= call_context(call);
+    const struct console *console = call_context(call);
     const char *digits = call_text(call, "hash");
     struct access_hash hash;
     json_t *view;
 
-    observation_refresh(operator->observation);
+    observation_refresh(console->observation);
     view = view_status(call);
     if (digits != NULL && access_parse_hash(digits, &hash)) {
         json_object_set_new(view, "hash", json_string(digits));
@@ -91,9 +91,9 @@ void command_access_del(struct call *call)
 
 void command_access_load(struct call *call)
 {
-    const struct operator* operator= call_context(call);
+    const struct console *console = call_context(call);
     int error =
-        controlplane_load_access(operator->controlplane, call_text(call, "file"), on_changed, call);
+        controlplane_load_access(console->controlplane, call_text(call, "file"), on_changed, call);
 
     if (error == -ENOENT)
         call_error(call, JSON_RPC_INVALID_PARAMS, "name a file, or set access.file",

@@ -4,18 +4,18 @@
 #include <unistd.h>
 
 #include "../../log.h"
-#include "../operator_state.h"
+#include "../console_state.h"
 #include "../views.h"
 #include "commands.h"
 
 void command_status(struct call *call)
 {
-    const struct operator* operator= call_context(call);
-    const struct controlplane *controlplane = operator->controlplane;
+    const struct console *console = call_context(call);
+    const struct controlplane *controlplane = console->controlplane;
     json_t *status;
 
-    observation_refresh(operator->observation);
-    status = view_live(operator, 0);
+    observation_refresh(console->observation);
+    status = view_live(console, 0);
     json_object_del(status, "history");
     json_object_set_new(status, "pid", json_integer(getpid()));
     json_object_set_new(status, "config", json_string(controlplane->config_path));
@@ -24,39 +24,41 @@ void command_status(struct call *call)
 
 void command_stats(struct call *call)
 {
-    const struct operator* operator= call_context(call);
+    const struct console *console = call_context(call);
+    bool moving_only = call_flag(call, "rate");
 
-    observation_refresh(operator->observation);
-    call_result(call, json_pack("{s:o, s:o, s:o}", "rates",
-                                view_rates(observation_rates(operator->observation, 0)), "tables",
-                                view_tables(operator), "counters",
-                                view_counters(operator, call_flag(call, "rate"))));
+    observation_refresh(console->observation);
+    call_result(call,
+                json_pack("{s:o, s:o, s:o, s:o}", "rates",
+                          view_rates(observation_rates(console->observation, 0)), "tables",
+                          view_tables(console), "counters", view_counters(console, moving_only),
+                          "xdp", view_xdp(console, moving_only)));
 }
 
 void command_drops(struct call *call)
 {
-    const struct operator* operator= call_context(call);
-    const uint64_t *counters = observation_totals(operator->observation)->counters;
+    const struct console *console = call_context(call);
 
-    observation_refresh(operator->observation);
-    call_result(call, json_pack("{s:I, s:o}", "received", (json_int_t)counters[COUNTER_received],
-                                "drops", view_drops(operator, call_flag(call, "all"))));
+    observation_refresh(console->observation);
+    call_result(call, json_pack("{s:I, s:o}", "received",
+                                (json_int_t)observation_received(console->observation), "drops",
+                                view_drops(console, call_flag(call, "all"))));
 }
 
 void command_workers(struct call *call)
 {
-    const struct operator* operator= call_context(call);
+    const struct console *console = call_context(call);
 
-    observation_refresh(operator->observation);
-    call_result(call, json_pack("{s:o}", "workers", view_workers(operator)));
+    observation_refresh(console->observation);
+    call_result(call, json_pack("{s:o}", "workers", view_workers(console)));
 }
 
 void command_ports(struct call *call)
 {
-    const struct operator* operator= call_context(call);
+    const struct console *console = call_context(call);
 
-    observation_refresh(operator->observation);
-    call_result(call, json_pack("{s:o}", "ports", view_ports(operator)));
+    observation_refresh(console->observation);
+    call_result(call, json_pack("{s:o}", "ports", view_ports(console)));
 }
 
 void command_top(struct call *call)
@@ -66,8 +68,8 @@ void command_top(struct call *call)
 
 static void drain(struct call *call, bool draining)
 {
-    const struct operator* operator= call_context(call);
-    int error = controlplane_drain(operator->controlplane, draining);
+    const struct console *console = call_context(call);
+    int error = controlplane_drain(console->controlplane, draining);
 
     if (error != 0)
         call_error(call, JSON_RPC_REFUSED, "see the log", "the data plane would not take it: %s",
@@ -88,9 +90,9 @@ void command_undrain(struct call *call)
 
 void command_shutdown(struct call *call)
 {
-    const struct operator* operator= call_context(call);
+    const struct console *console = call_context(call);
 
     log_info("operator", "shutdown was asked for over the control socket");
     call_result(call, json_pack("{s:b}", "stopping", true));
-    controlplane_shutdown(operator->controlplane);
+    controlplane_shutdown(console->controlplane);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../operator_state.h"
+#include "../console_state.h"
 #include "commands.h"
 #include "inspection.h"
 
@@ -171,7 +171,7 @@ static void answer_clients(struct call *call, const struct inspection *inspectio
 void command_clients(struct call *call)
 {
     const struct controlplane *controlplane =
-        ((const struct operator*)call_context(call))->controlplane;
+        ((const struct console *)call_context(call))->controlplane;
     struct inspection *inspection = inspection_new(
         call, DATAPLANE_JOB_CLIENTS, dataplane_workers(controlplane->dataplane), answer_clients);
 

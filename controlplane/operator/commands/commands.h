@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The handlers of the commands in command_table.h; their context is a struct operator. */
+/* The handlers of the commands in command_table.h; their context is a struct console. */
 #pragma once
 
 #include "../call.h"

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../operator_state.h"
+#include "../console_state.h"
 #include "commands.h"
 #include "report.h"
 
@@ -45,7 +45,7 @@ static bool is_asked_for(const struct config_key *key, const char *asked)
 void command_config_show(struct call *call)
 {
     const struct controlplane *controlplane =
-        ((const struct operator*)call_context(call))->controlplane;
+        ((const struct console *)call_context(call))->controlplane;
     const char *asked = call_text(call, "key");
     json_t *keys = json_array();
 
@@ -69,7 +69,7 @@ void command_config_show(struct call *call)
 void command_config_check(struct call *call)
 {
     const struct controlplane *controlplane =
-        ((const struct operator*)call_context(call))->controlplane;
+        ((const struct console *)call_context(call))->controlplane;
     const char *asked = call_text(call, "file");
     const char *file = asked != NULL ? asked : controlplane->config_path;
     struct config config;
@@ -112,7 +112,7 @@ static void invalid_file(struct call *call, const char *file, const struct repor
 void command_config_diff(struct call *call)
 {
     const struct controlplane *controlplane =
-        ((const struct operator*)call_context(call))->controlplane;
+        ((const struct console *)call_context(call))->controlplane;
     struct config file;
     struct report report;
     int error;
@@ -133,7 +133,7 @@ void command_config_diff(struct call *call)
 
 void command_config_reload(struct call *call)
 {
-    struct controlplane *controlplane = ((const struct operator*)call_context(call))->controlplane;
+    struct controlplane *controlplane = ((const struct console *)call_context(call))->controlplane;
     struct report report;
     int error;
 
@@ -164,7 +164,7 @@ static void refuse_key(struct call *call, int error, const struct report *report
 /* Sets a key and ends the call; the result names it as `name`. */
 static void set_key(struct call *call, const char *name, const char *key_name, const char *value)
 {
-    struct controlplane *controlplane = ((const struct operator*)call_context(call))->controlplane;
+    struct controlplane *controlplane = ((const struct console *)call_context(call))->controlplane;
     const struct config_key *key = config_key_find(key_name);
     json_t *before = key != NULL ? value_of(&controlplane->config, key) : json_null();
     struct report report;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../operator_state.h"
+#include "../console_state.h"
 #include "commands.h"
 #include "inspection.h"
 
@@ -81,7 +81,7 @@ static void answer_top(struct call *call, const struct inspection *inspection)
 void command_swarms_top(struct call *call)
 {
     const struct controlplane *controlplane =
-        ((const struct operator*)call_context(call))->controlplane;
+        ((const struct console *)call_context(call))->controlplane;
     const char *by = call_text(call, "by");
     struct inspection *inspection = inspection_new(
         call, DATAPLANE_JOB_TOP, dataplane_workers(controlplane->dataplane), answer_top);
@@ -146,7 +146,7 @@ static void answer_show(struct call *call, const struct inspection *inspection)
 void command_swarms_show(struct call *call)
 {
     const struct controlplane *controlplane =
-        ((const struct operator*)call_context(call))->controlplane;
+        ((const struct console *)call_context(call))->controlplane;
     struct inspection *inspection = inspection_new(call, DATAPLANE_JOB_SHOW, 2, answer_show);
     uint8_t hash[HASH_SIZE];
 

@@ -9,8 +9,7 @@ struct control_socket;
 struct http;
 struct jobs;
 
-struct operator
-{
+struct console {
     struct controlplane *controlplane;
     struct observation *observation;
     struct control_socket *control;

@@ -10,21 +10,21 @@
 
 struct controlplane;
 struct observation;
-struct operator;
+struct console;
 
 /*
  * Opens the control socket and the HTTP address of the configuration, while privileges for it are
  * still there, and answers from then on. 0, or a negative errno with one line of explanation in
  * `error`: -EADDRINUSE when another live daemon has the socket.
  */
-int operator_start(struct controlplane *controlplane, struct operator** operator, char * error,
-                   size_t error_size);
+int console_start(struct controlplane *controlplane, struct console **operator, char * error,
+                  size_t error_size);
 
-/* Once a second: reads the data plane (operator_observation()). */
-void operator_tick(struct operator* operator);
+/* Once a second: reads the data plane (console_observation()). */
+void console_tick(struct console *console);
 
 /* What the last tick saw: load for the announce interval, stuck workers for the watchdog. */
-const struct observation *operator_observation(const struct operator* operator);
+const struct observation *console_observation(const struct console *console);
 
 /* Closes everything, removes the socket's file. */
-void operator_stop(struct operator* operator);
+void console_stop(struct console *console);
