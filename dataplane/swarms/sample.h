@@ -181,23 +181,27 @@ SAMPLE_INLINE uint8_t *sample_block(uint8_t *out, const struct block *block, int
     return sample_window(out, block, region, place, wanted - from_seeders, (uint32_t)self, family);
 }
 
-/* Prefetches what sample_block() will read, as far as it can be told before the asker is found. */
+/*
+ * Prefetches a window as sample_block() will read it, as far as it can be told before the asker is
+ * found. The number of lines depends on the size of the window alone, not on where it stands in its
+ * first line: so the loop's end is foreseen.
+ */
+SAMPLE_INLINE void sample_prefetch_run(const struct block *block, uint32_t first, uint32_t count,
+                                       unsigned family)
+{
+    unsigned size = block_entry_size(family);
+    const uint8_t *from = block->entries + (size_t)first * size;
+
+    for (uint32_t lines = count * size / SLAB_LINE + 2; lines > 0; lines--, from += SLAB_LINE)
+        __builtin_prefetch(from);
+}
+
 SAMPLE_INLINE void sample_prefetch(const struct block *block, struct sample_region region,
                                    uint32_t start, uint32_t wanted, unsigned family)
 {
-    unsigned size = block_entry_size(family);
-    const uint8_t *from = block->entries + (size_t)(region.first + start) * size;
-    uint32_t run = wanted + 4 < region.count - start ? wanted + 4 : region.count - start;
-    const uint8_t *end = from + (size_t)run * size;
-
-    for (from -= (uintptr_t)from % SLAB_LINE; from < end; from += SLAB_LINE)
-        __builtin_prefetch(from);
-    if (wanted + 4 > run) {
-        from = block->entries + (size_t)region.first * size;
-        end = from + (size_t)(wanted + 4 - run) * size;
-        for (from -= (uintptr_t)from % SLAB_LINE; from < end; from += SLAB_LINE)
-            __builtin_prefetch(from);
-    }
+    sample_prefetch_run(block, region.first + start, wanted, family);
+    if (start + wanted >= region.count)
+        sample_prefetch_run(block, region.first, start + wanted - region.count, family);
 }
 
 SAMPLE_INLINE void sample_prefetch_block(const struct block *block, bool seeder, unsigned wanted,
