@@ -146,10 +146,12 @@ uint32_t table_walk(const struct swarms *swarms, struct table_walk *walk, unsign
     for (; !table_walk_done(swarms, walk) && *lines > 0; walk->page++, walk->object = 0) {
         const struct slab_page *page = &swarms->slab.pages[walk->page];
 
-        --*lines;
-        if (page->size_class != SLAB_RECORD || page->used == 0)
+        /* A page of records costs what its records do, so that a slice of one line gets on, too. */
+        if (page->size_class != SLAB_RECORD || page->used == 0) {
+            --*lines;
             continue;
-        while (walk->object<page->fresh && * lines> 0) {
+        }
+        while (*lines > 0 && walk->object < page->fresh) {
             uint32_t line = walk->page * SLAB_PAGE_LINES + walk->object++;
 
             --*lines;
