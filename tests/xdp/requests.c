@@ -23,9 +23,9 @@ const struct frame_shape request_shapes[] = {
 };
 const unsigned request_shapes_count = sizeof(request_shapes) / sizeof(request_shapes[0]);
 
-uint64_t request_connection_id(const struct fixture *fixture, bool ipv6, uint64_t epoch)
+uint64_t request_connection_id(const struct steering_rig *rig, bool ipv6, uint64_t epoch)
 {
-    const struct cookie_state *cookies = &fixture->config.cookies;
+    const struct cookie_state *cookies = &rig->config.cookies;
     uint64_t halves[2];
     uint32_t address;
 
@@ -83,12 +83,12 @@ static uint32_t action_of(enum steering_counter verdict)
     }
 }
 
-void request_expect(struct fixture *fixture, const struct frame *frame,
+void request_expect(struct steering_rig *rig, const struct frame *frame,
                     enum steering_counter verdict, const char *file, int line)
 {
     static struct steered steered;
 
-    fixture_run(fixture, frame->bytes, frame->request.length, &steered);
+    fixture_run(rig, frame->bytes, frame->request.length, &steered);
     if (steered.verdict != verdict)
         print_error("expected %s, got %s\n", fixture_verdict_name(verdict),
                     fixture_verdict_name(steered.verdict));
@@ -102,22 +102,22 @@ void request_expect(struct fixture *fixture, const struct frame *frame,
 
 int request_group_setup(void **state)
 {
-    static struct fixture fixture;
+    static struct steering_rig rig;
 
-    fixture_open(&fixture);
-    *state = &fixture;
+    steering_rig_open(&rig, STEERING_OBJECT);
+    *state = &rig;
     return 0;
 }
 
 int request_group_teardown(void **state)
 {
-    fixture_close(*state);
+    steering_rig_close(*state);
     return 0;
 }
 
 int request_setup(void **state)
 {
     fixture_defaults(*state);
-    fixture_connect_socket(*state, true);
+    steering_rig_connect(*state, true);
     return 0;
 }

@@ -12,7 +12,7 @@ extern const struct frame_shape request_shapes[];
 extern const unsigned request_shapes_count;
 
 /* The ID that FRAME_CLIENT_* gets in `epoch`. */
-uint64_t request_connection_id(const struct fixture *fixture, bool ipv6, uint64_t epoch);
+uint64_t request_connection_id(const struct steering_rig *rig, bool ipv6, uint64_t epoch);
 
 void request_connect(struct frame *frame, const struct frame_shape *shape);
 void request_announce(struct frame *frame, const struct frame_shape *shape, uint64_t connection_id);
@@ -24,12 +24,12 @@ void request_put16(struct frame *frame, unsigned offset, unsigned value);
 
 /* Runs the frame, and fails the test unless it gets that verdict and the action that goes with it.
  */
-#define expect(fixture, frame, verdict)                                                            \
-    request_expect(fixture, frame, STEERING_##verdict, __FILE__, __LINE__)
-void request_expect(struct fixture *fixture, const struct frame *frame,
+#define expect(rig, frame, verdict)                                                                \
+    request_expect(rig, frame, STEERING_##verdict, __FILE__, __LINE__)
+void request_expect(struct steering_rig *rig, const struct frame *frame,
                     enum steering_counter verdict, const char *file, int line);
 
-/* cmocka's group set-up and tear-down: *state is the struct fixture. And each test's. */
+/* cmocka's group set-up and tear-down: *state is the struct steering_rig. And each test's. */
 int request_group_setup(void **state);
 int request_group_teardown(void **state);
 int request_setup(void **state);

@@ -18,166 +18,166 @@ static const struct frame_shape plain_ipv4 = {.ipv6 = false}, plain_ipv6 = {.ipv
     for (const struct frame_shape *shape = request_shapes;                                         \
          shape < request_shapes + request_shapes_count; shape++)
 
-static void announce(struct fixture *fixture, struct frame *frame, const struct frame_shape *shape)
+static void announce(struct steering_rig *rig, struct frame *frame, const struct frame_shape *shape)
 {
     request_announce(frame, shape,
-                     request_connection_id(fixture, shape->ipv6, fixture->config.cookies.epoch));
+                     request_connection_id(rig, shape->ipv6, rig->config.cookies.epoch));
 }
 
 static void valid_requests_go_to_the_socket_and_connects_are_answered(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for_each_shape(shape)
     {
-        uint64_t id = request_connection_id(fixture, shape->ipv6, fixture->config.cookies.epoch);
+        uint64_t id = request_connection_id(rig, shape->ipv6, rig->config.cookies.epoch);
 
         request_announce(&frame, shape, id);
-        expect(fixture, &frame, request_steered);
+        expect(rig, &frame, request_steered);
         request_scrape(&frame, shape, id, 1);
-        expect(fixture, &frame, request_steered);
+        expect(rig, &frame, request_steered);
         request_scrape(&frame, shape, id, 74);
-        expect(fixture, &frame, request_steered);
+        expect(rig, &frame, request_steered);
         request_connect(&frame, shape);
-        expect(fixture, &frame, connect_answered);
+        expect(rig, &frame, connect_answered);
     }
 }
 
 static void connects_go_to_the_socket_when_answering_is_off(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
-    fixture->config.answer_connect = 0;
-    fixture_publish(fixture);
+    rig->config.answer_connect = 0;
+    steering_rig_publish(rig);
     for_each_shape(shape)
     {
         request_connect(&frame, shape);
-        expect(fixture, &frame, connect_steered);
+        expect(rig, &frame, connect_steered);
     }
 }
 
 static void without_a_socket_all_that_is_ours_goes_to_the_kernel(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
-    fixture_connect_socket(fixture, false);
+    steering_rig_connect(rig, false);
     for_each_shape(shape)
     {
         request_connect(&frame, shape);
-        expect(fixture, &frame, no_socket);
+        expect(rig, &frame, no_socket);
         request_announce(&frame, shape, 1);
-        expect(fixture, &frame, no_socket);
+        expect(rig, &frame, no_socket);
         request_put16(&frame, frame.transport, 0);
-        expect(fixture, &frame, no_socket);
+        expect(rig, &frame, no_socket);
     }
 }
 
 static void without_a_configuration_all_goes_to_the_kernel(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     const uint32_t zero = 0;
     struct frame frame;
 
-    bpf_map_delete_elem(fixture->slot, &zero);
+    bpf_map_delete_elem(rig->slot, &zero);
     for_each_shape(shape)
     {
         request_connect(&frame, shape);
-        expect(fixture, &frame, not_ours);
+        expect(rig, &frame, not_ours);
     }
 }
 
 static void a_frame_that_ends_early_is_dropped_wherever_it_ends(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for_each_shape(shape)
     {
         unsigned whole;
 
-        announce(fixture, &frame, shape);
+        announce(rig, &frame, shape);
         whole = frame.request.length;
         for (unsigned length = STEERED_MIN; length < whole; length++) {
             frame.request.length = (uint16_t)length;
             if (length < frame.payload)
-                expect(fixture, &frame, short_frame);
+                expect(rig, &frame, short_frame);
             else
-                expect(fixture, &frame, ip_header);
+                expect(rig, &frame, ip_header);
         }
         frame.request.length = (uint16_t)whole;
-        expect(fixture, &frame, request_steered);
+        expect(rig, &frame, request_steered);
     }
 }
 
 static void a_frame_that_goes_on_behind_the_packet_is_padded(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for_each_shape(shape)
     {
-        announce(fixture, &frame, shape);
+        announce(rig, &frame, shape);
         frame.request.length = (uint16_t)(frame.request.length + 46);
-        expect(fixture, &frame, request_steered);
+        expect(rig, &frame, request_steered);
         request_connect(&frame, shape);
         frame.request.length = (uint16_t)(frame.request.length + 1);
-        expect(fixture, &frame, connect_answered);
+        expect(rig, &frame, connect_answered);
     }
 }
 
 static void requests_shorter_than_their_action_needs_are_dropped(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
     uint8_t payload[128];
 
     for_each_shape(shape)
     {
-        uint64_t id = request_connection_id(fixture, shape->ipv6, fixture->config.cookies.epoch);
+        uint64_t id = request_connection_id(rig, shape->ipv6, rig->config.cookies.epoch);
 
         frame_connect(payload, 1);
         for (unsigned length = 0; length < 16; length++) {
             frame_build(&frame, shape, payload, length);
-            expect(fixture, &frame, short_request);
+            expect(rig, &frame, short_request);
         }
         frame_announce(payload, id, 1, 7, 6881);
         for (unsigned length = 0; length < 98; length++) {
             frame_build(&frame, shape, payload, length);
-            expect(fixture, &frame, short_request);
+            expect(rig, &frame, short_request);
         }
         frame_scrape(payload, id, 1, 1);
         for (unsigned length = 0; length < 36; length++) {
             frame_build(&frame, shape, payload, length);
-            expect(fixture, &frame, short_request);
+            expect(rig, &frame, short_request);
         }
     }
 }
 
 static void longer_requests_are_accepted(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     uint8_t payload[1400] = {0};
     struct frame frame;
 
     for_each_shape(shape)
     {
-        uint64_t id = request_connection_id(fixture, shape->ipv6, fixture->config.cookies.epoch);
+        uint64_t id = request_connection_id(rig, shape->ipv6, rig->config.cookies.epoch);
 
         frame_connect(payload, 1);
         frame_build(&frame, shape, payload, sizeof(payload));
-        expect(fixture, &frame, connect_answered);
+        expect(rig, &frame, connect_answered);
         frame_announce(payload, id, 1, 7, 6881);
         frame_build(&frame, shape, payload, sizeof(payload));
-        expect(fixture, &frame, request_steered);
+        expect(rig, &frame, request_steered);
     }
 }
 
 static void wrong_magic_and_unknown_actions_are_dropped(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for_each_shape(shape)
@@ -185,80 +185,80 @@ static void wrong_magic_and_unknown_actions_are_dropped(void **state)
         for (unsigned byte = 0; byte < 8; byte++) {
             request_connect(&frame, shape);
             frame.bytes[frame.payload + byte] ^= 0x10;
-            expect(fixture, &frame, magic);
+            expect(rig, &frame, magic);
         }
         for (unsigned byte = 8; byte < 12; byte++) {
-            announce(fixture, &frame, shape);
+            announce(rig, &frame, shape);
             frame.bytes[frame.payload + byte] ^= 0x80;
-            expect(fixture, &frame, action);
+            expect(rig, &frame, action);
         }
-        announce(fixture, &frame, shape);
+        announce(rig, &frame, shape);
         frame.bytes[frame.payload + 11] = 3;
-        expect(fixture, &frame, action);
+        expect(rig, &frame, action);
     }
 }
 
 static void other_traffic_goes_to_the_kernel(void **state)
 {
     static const uint16_t ethertypes[] = {0x0806, 0x88cc, 0x86dd ^ 1, 0, 0xffff, 0x9100};
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for_each_shape(shape)
     {
-        announce(fixture, &frame, shape);
+        announce(rig, &frame, shape);
         frame.bytes[0] |= 1; /* a group address */
-        expect(fixture, &frame, not_ours);
+        expect(rig, &frame, not_ours);
         for (unsigned i = 0; i < sizeof(ethertypes) / sizeof(ethertypes[0]); i++) {
-            announce(fixture, &frame, shape);
+            announce(rig, &frame, shape);
             request_put16(&frame, frame.network - 2, ethertypes[i]);
-            expect(fixture, &frame, not_ours);
+            expect(rig, &frame, not_ours);
         }
         for (unsigned protocol = 0; protocol < 256; protocol++) {
             if (protocol == 17 || protocol == 44)
                 continue;
-            announce(fixture, &frame, shape);
+            announce(rig, &frame, shape);
             frame.bytes[frame.network + (shape->ipv6 ? 6 : 9)] = (uint8_t)protocol;
-            expect(fixture, &frame, not_ours);
+            expect(rig, &frame, not_ours);
         }
-        announce(fixture, &frame, shape);
+        announce(rig, &frame, shape);
         request_put16(&frame, frame.transport + 2, FRAME_SERVER_PORT + 1);
-        expect(fixture, &frame, not_ours);
-        announce(fixture, &frame, shape);
+        expect(rig, &frame, not_ours);
+        announce(rig, &frame, shape);
         frame.bytes[frame.network + (shape->ipv6 ? 39 : 19)] ^= 1;
-        expect(fixture, &frame, not_ours);
+        expect(rig, &frame, not_ours);
     }
 }
 
 static void a_third_tag_is_the_kernels(void **state)
 {
     const struct frame_shape tagged = {.tags = 2};
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
-    announce(fixture, &frame, &tagged);
+    announce(rig, &frame, &tagged);
     request_put16(&frame, frame.network - 2, 0x8100);
-    expect(fixture, &frame, not_ours);
+    expect(rig, &frame, not_ours);
 }
 
 static void what_is_broken_but_not_for_our_port_goes_to_the_kernel(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for_each_shape(shape)
     {
-        announce(fixture, &frame, shape);
+        announce(rig, &frame, shape);
         request_put16(&frame, frame.transport + 2, 53);
         request_put16(&frame, frame.transport, 0);
         request_put16(&frame, frame.transport + 4, 7);
-        expect(fixture, &frame, not_ours);
+        expect(rig, &frame, not_ours);
     }
 }
 
 static void wrong_versions_and_header_lengths_are_dropped(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for_each_shape(shape)
@@ -266,81 +266,81 @@ static void wrong_versions_and_header_lengths_are_dropped(void **state)
         for (unsigned version = 0; version < 16; version++) {
             if (version == (shape->ipv6 ? 6 : 4))
                 continue;
-            announce(fixture, &frame, shape);
+            announce(rig, &frame, shape);
             frame.bytes[frame.network] = (uint8_t)(version << 4 | 5);
-            expect(fixture, &frame, ip_header);
+            expect(rig, &frame, ip_header);
         }
     }
     for (unsigned words = 0; words < 5; words++) {
-        announce(fixture, &frame, &plain_ipv4);
+        announce(rig, &frame, &plain_ipv4);
         frame.bytes[frame.network] = (uint8_t)(0x40 | words);
-        expect(fixture, &frame, ip_header);
+        expect(rig, &frame, ip_header);
     }
 }
 
 static void wrong_ip_lengths_are_dropped(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for_each_shape(shape)
     {
         unsigned at, right, least;
 
-        announce(fixture, &frame, shape);
+        announce(rig, &frame, shape);
         at = frame.network + (shape->ipv6 ? 4 : 2);
         right = (unsigned)frame.bytes[at] << 8 | frame.bytes[at + 1];
         least = (shape->ipv6 ? 0 : 20 + shape->options) + 8;
         for (unsigned length = 0; length < least; length++) {
             request_put16(&frame, at, length);
-            expect(fixture, &frame, ip_header);
+            expect(rig, &frame, ip_header);
         }
         for (unsigned length = least; length < right; length++) {
             request_put16(&frame, at, length);
-            expect(fixture, &frame, udp_length);
+            expect(rig, &frame, udp_length);
         }
         request_put16(&frame, at, right + 1);
-        expect(fixture, &frame, ip_header);
+        expect(rig, &frame, ip_header);
         request_put16(&frame, at, 0xffff);
-        expect(fixture, &frame, ip_header);
+        expect(rig, &frame, ip_header);
     }
 }
 
 static void wrong_udp_lengths_are_dropped(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for_each_shape(shape)
     {
-        announce(fixture, &frame, shape);
+        announce(rig, &frame, shape);
         for (unsigned length = 0; length < 8; length++) {
             request_put16(&frame, frame.transport + 4, length);
-            expect(fixture, &frame, udp_length);
+            expect(rig, &frame, udp_length);
         }
         request_put16(&frame, frame.transport + 4, 8 + 99);
-        expect(fixture, &frame, udp_length);
+        expect(rig, &frame, udp_length);
         request_put16(&frame, frame.transport + 4, 0xffff);
-        expect(fixture, &frame, udp_length);
+        expect(rig, &frame, udp_length);
     }
 }
 
-static void fragments_ipv4(struct fixture *fixture, const struct frame_shape *shape)
+static void fragments_ipv4(struct steering_rig *rig, const struct frame_shape *shape)
 {
     struct frame frame;
 
-    announce(fixture, &frame, shape);
+    announce(rig, &frame, shape);
     request_put16(&frame, frame.network + 6, 0x4000);
-    expect(fixture, &frame, request_steered);
+    expect(rig, &frame, request_steered);
     request_put16(&frame, frame.network + 6, 0x2000);
-    expect(fixture, &frame, fragment);
+    expect(rig, &frame, fragment);
     request_put16(&frame, frame.network + 6, 0x2001);
-    expect(fixture, &frame, not_ours);
+    expect(rig, &frame, not_ours);
     request_put16(&frame, frame.network + 6, 0x1fff);
-    expect(fixture, &frame, not_ours);
+    expect(rig, &frame, not_ours);
     request_put16(&frame, frame.network + 6, 0x2000);
     request_put16(&frame, frame.transport + 2, 53);
-    expect(fixture, &frame, not_ours);
+    expect(rig, &frame, not_ours);
 }
 
 /* Puts a fragment header in front of the UDP header. */
@@ -359,30 +359,30 @@ static void insert_fragment_header(struct frame *frame, uint8_t next, unsigned f
     frame->payload += 8;
 }
 
-static void fragments_ipv6(struct fixture *fixture, const struct frame_shape *shape)
+static void fragments_ipv6(struct steering_rig *rig, const struct frame_shape *shape)
 {
     struct frame frame;
 
-    announce(fixture, &frame, shape);
+    announce(rig, &frame, shape);
     insert_fragment_header(&frame, 17, 1);
-    expect(fixture, &frame, fragment);
+    expect(rig, &frame, fragment);
     for (unsigned length = frame.network; length < frame.payload; length++) {
         frame.request.length = (uint16_t)length;
-        expect(fixture, &frame, short_frame);
+        expect(rig, &frame, short_frame);
     }
-    announce(fixture, &frame, shape);
+    announce(rig, &frame, shape);
     insert_fragment_header(&frame, 17, 0);
-    expect(fixture, &frame, fragment);
-    announce(fixture, &frame, shape);
+    expect(rig, &frame, fragment);
+    announce(rig, &frame, shape);
     insert_fragment_header(&frame, 17, 8);
-    expect(fixture, &frame, not_ours);
-    announce(fixture, &frame, shape);
+    expect(rig, &frame, not_ours);
+    announce(rig, &frame, shape);
     insert_fragment_header(&frame, 6, 1);
-    expect(fixture, &frame, not_ours);
-    announce(fixture, &frame, shape);
+    expect(rig, &frame, not_ours);
+    announce(rig, &frame, shape);
     insert_fragment_header(&frame, 17, 1);
     request_put16(&frame, frame.transport + 2, 53);
-    expect(fixture, &frame, not_ours);
+    expect(rig, &frame, not_ours);
 }
 
 static void first_fragments_to_our_ports_are_dropped_and_others_the_kernels(void **state)
@@ -398,14 +398,14 @@ static void first_fragments_to_our_ports_are_dropped_and_others_the_kernels(void
 
 static void a_source_port_of_zero_is_dropped(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for_each_shape(shape)
     {
-        announce(fixture, &frame, shape);
+        announce(rig, &frame, shape);
         request_put16(&frame, frame.transport, 0);
-        expect(fixture, &frame, source_port);
+        expect(rig, &frame, source_port);
     }
 }
 
@@ -418,31 +418,31 @@ static void sources_that_cannot_be_answered_are_dropped(void **state)
                                        "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1",
                                        "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\1",
                                        "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\1", FRAME_SERVER_IPV6};
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
     for (unsigned i = 0; i < sizeof(ipv4) / sizeof(ipv4[0]); i++) {
         request_connect(&frame, &plain_ipv4);
         memcpy(frame.bytes + frame.network + 12, ipv4[i], 4);
-        expect(fixture, &frame, source_address);
+        expect(rig, &frame, source_address);
     }
     for (unsigned i = 0; i < sizeof(ipv6) / sizeof(ipv6[0]); i++) {
         request_connect(&frame, &plain_ipv6);
         memcpy(frame.bytes + frame.network + 8, ipv6[i], 16);
-        expect(fixture, &frame, source_address);
+        expect(rig, &frame, source_address);
     }
     for_each_shape(shape)
     {
         request_connect(&frame, shape);
         frame.bytes[6] |= 1; /* a group as Ethernet source */
-        expect(fixture, &frame, source_address);
+        expect(rig, &frame, source_address);
     }
 }
 
 static void every_listen_address_and_port_is_ours(void **state)
 {
-    struct fixture *fixture = *state;
-    struct steering_config *config = &fixture->config;
+    struct steering_rig *rig = *state;
+    struct steering_config *config = &rig->config;
     struct frame frame;
 
     config->listen_ipv4_count = config->listen_ipv6_count = STEERING_LISTEN_MAX;
@@ -452,7 +452,7 @@ static void every_listen_address_and_port_is_ours(void **state)
         config->listen_ipv6[i] = config->listen_ipv6[0];
         config->listen_ipv6[i].port = __builtin_bswap16((uint16_t)(2000 + i));
     }
-    fixture_publish(fixture);
+    steering_rig_publish(rig);
     for_each_shape(shape)
     {
         unsigned first = shape->ipv6 ? 2000 : 1000;
@@ -460,50 +460,50 @@ static void every_listen_address_and_port_is_ours(void **state)
         for (unsigned i = 0; i < STEERING_LISTEN_MAX; i++) {
             request_connect(&frame, shape);
             request_put16(&frame, frame.transport + 2, first + i);
-            expect(fixture, &frame, connect_answered);
+            expect(rig, &frame, connect_answered);
         }
         request_connect(&frame, shape);
         request_put16(&frame, frame.transport + 2, first + STEERING_LISTEN_MAX);
-        expect(fixture, &frame, not_ours);
+        expect(rig, &frame, not_ours);
     }
 }
 
 static void a_wildcard_stands_for_unicast_addresses_only(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
-    fixture->config.listen_ipv4[0].address = 0;
-    fixture->config.listen_ipv6[0].high = fixture->config.listen_ipv6[0].low = 0;
-    fixture_publish(fixture);
+    rig->config.listen_ipv4[0].address = 0;
+    rig->config.listen_ipv6[0].high = rig->config.listen_ipv6[0].low = 0;
+    steering_rig_publish(rig);
     request_connect(&frame, &plain_ipv4);
     memcpy(frame.bytes + frame.network + 16, "\x0a\1\2\3", 4);
-    expect(fixture, &frame, connect_answered);
+    expect(rig, &frame, connect_answered);
     memcpy(frame.bytes + frame.network + 16, "\xff\xff\xff\xff", 4);
-    expect(fixture, &frame, not_ours);
+    expect(rig, &frame, not_ours);
     memcpy(frame.bytes + frame.network + 16, "\xe0\0\0\1", 4);
-    expect(fixture, &frame, not_ours);
+    expect(rig, &frame, not_ours);
     request_connect(&frame, &plain_ipv6);
     memcpy(frame.bytes + frame.network + 24, "\xfe\x80", 2);
-    expect(fixture, &frame, connect_answered);
+    expect(rig, &frame, connect_answered);
     frame.bytes[frame.network + 24] = 0xff;
-    expect(fixture, &frame, not_ours);
+    expect(rig, &frame, not_ours);
 }
 
 static void without_listen_addresses_of_a_family_all_of_it_is_the_kernels(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct frame frame;
 
-    fixture->config.listen_ipv6_count = 0;
-    fixture_publish(fixture);
+    rig->config.listen_ipv6_count = 0;
+    steering_rig_publish(rig);
     for_each_shape(shape)
     {
         request_connect(&frame, shape);
         if (shape->ipv6)
-            expect(fixture, &frame, not_ours);
+            expect(rig, &frame, not_ours);
         else
-            expect(fixture, &frame, connect_answered);
+            expect(rig, &frame, connect_answered);
     }
 }
 

@@ -40,11 +40,11 @@ static unsigned random_below(unsigned limit)
 
 /* Packets -------------------------------------------------------------------------------------- */
 
-static void random_request(const struct fixture *fixture, struct frame *frame)
+static void random_request(const struct steering_rig *rig, struct frame *frame)
 {
     const struct frame_shape *shape = &request_shapes[random_below(request_shapes_count)];
-    uint64_t epoch = fixture->config.cookies.epoch + 1 - random_below(5);
-    uint64_t id = request_connection_id(fixture, shape->ipv6, epoch) ^ (random_below(4) == 0);
+    uint64_t epoch = rig->config.cookies.epoch + 1 - random_below(5);
+    uint64_t id = request_connection_id(rig, shape->ipv6, epoch) ^ (random_below(4) == 0);
 
     switch (random_below(3)) {
     case 0:
@@ -95,9 +95,9 @@ static void mutate(struct frame *frame)
     frame->request.length = (uint16_t)length;
 }
 
-static void random_frame(const struct fixture *fixture, struct frame *frame)
+static void random_frame(const struct steering_rig *rig, struct frame *frame)
 {
-    random_request(fixture, frame);
+    random_request(rig, frame);
     if (random_below(64) != 0) {
         mutate(frame);
         return;
@@ -110,7 +110,7 @@ static void random_frame(const struct fixture *fixture, struct frame *frame)
 /* Verdicts ------------------------------------------------------------------------------------- */
 
 /* What a worker would do, in the words of XDP. */
-static enum steering_counter judge_in_worker(const struct fixture *fixture,
+static enum steering_counter judge_in_worker(const struct steering_rig *rig,
                                              const struct listen_table *listen, struct frame *frame)
 {
     packet_parse(listen, &frame->request);
@@ -134,8 +134,8 @@ static enum steering_counter judge_in_worker(const struct fixture *fixture,
         return STEERING_connect_answered;
     case REQUEST_ANNOUNCE:
     case REQUEST_SCRAPE:
-        return admit_verify(&fixture->config.cookies, &frame->request) ? STEERING_request_steered
-                                                                       : STEERING_connection_id;
+        return admit_verify(&rig->config.cookies, &frame->request) ? STEERING_request_steered
+                                                                   : STEERING_connection_id;
     default:
         return STEERING_COUNTERS;
     }
@@ -148,10 +148,10 @@ static void print_frame(const struct frame *frame, unsigned length)
     fprintf(stderr, "\n");
 }
 
-static void expect_same_answer(const struct fixture *fixture, struct frame *frame,
+static void expect_same_answer(const struct steering_rig *rig, struct frame *frame,
                                const struct steered *steered)
 {
-    reply_connect(&frame->request, admit_issue(&fixture->config.cookies, &frame->request));
+    reply_connect(&frame->request, admit_issue(&rig->config.cookies, &frame->request));
     reply_finish(&frame->request);
     assert_int_equal(steered->length, frame->request.length);
     assert_memory_equal(steered->bytes, frame->request.frame, steered->length);
@@ -159,7 +159,7 @@ static void expect_same_answer(const struct fixture *fixture, struct frame *fram
 
 static void xdp_and_workers_never_disagree(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     static struct steered steered;
     uint64_t seen[STEERING_COUNTERS] = {0};
     struct listen_table listen;
@@ -169,9 +169,9 @@ static void xdp_and_workers_never_disagree(void **state)
     for (unsigned i = 0; i < packets; i++) {
         enum steering_counter expected;
 
-        random_frame(fixture, &frame);
-        fixture_run(fixture, frame.bytes, frame.request.length, &steered);
-        expected = judge_in_worker(fixture, &listen, &frame);
+        random_frame(rig, &frame);
+        fixture_run(rig, frame.bytes, frame.request.length, &steered);
+        expected = judge_in_worker(rig, &listen, &frame);
         if (steered.verdict != expected) {
             fprintf(stderr, "packet %u: the worker says %s, XDP says %s\n", i,
                     fixture_verdict_name(expected), fixture_verdict_name(steered.verdict));
@@ -179,7 +179,7 @@ static void xdp_and_workers_never_disagree(void **state)
             fail();
         }
         if (expected == STEERING_connect_answered)
-            expect_same_answer(fixture, &frame, &steered);
+            expect_same_answer(rig, &frame, &steered);
         seen[expected]++;
     }
     for (unsigned i = 0; i < STEERING_COUNTERS; i++)

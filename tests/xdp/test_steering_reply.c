@@ -20,22 +20,22 @@
          shape < request_shapes + request_shapes_count; shape++)
 
 /* Listening everywhere, as the program is told to. */
-static void listen_everywhere(struct fixture *fixture, struct listen_table *listen)
+static void listen_everywhere(struct steering_rig *rig, struct listen_table *listen)
 {
     const struct dataplane_address addresses[] = {{.family = 4, .port = FRAME_SERVER_PORT},
                                                   {.family = 6, .port = FRAME_SERVER_PORT}};
 
-    fixture->config.listen_ipv4[0].address = 0;
-    fixture->config.listen_ipv6[0].high = fixture->config.listen_ipv6[0].low = 0;
-    fixture_publish(fixture);
+    rig->config.listen_ipv4[0].address = 0;
+    rig->config.listen_ipv6[0].high = rig->config.listen_ipv6[0].low = 0;
+    steering_rig_publish(rig);
     assert_int_equal(listen_init(listen, addresses, 2), 0);
 }
 
 /* Answers in the frame. */
-static void answer_in_worker(const struct fixture *fixture, const struct listen_table *listen,
+static void answer_in_worker(const struct steering_rig *rig, const struct listen_table *listen,
                              struct frame *frame)
 {
-    const struct cookie_state *cookies = &fixture->config.cookies;
+    const struct cookie_state *cookies = &rig->config.cookies;
 
     packet_parse(listen, &frame->request);
     assert_int_equal(frame->request.verdict, REQUEST_CONNECT);
@@ -43,14 +43,14 @@ static void answer_in_worker(const struct fixture *fixture, const struct listen_
     reply_finish(&frame->request);
 }
 
-static void expect_same(struct fixture *fixture, const struct listen_table *listen,
+static void expect_same(struct steering_rig *rig, const struct listen_table *listen,
                         struct frame *frame)
 {
     static struct steered steered;
 
-    fixture_run(fixture, frame->bytes, frame->request.length, &steered);
+    fixture_run(rig, frame->bytes, frame->request.length, &steered);
     assert_int_equal(steered.action, XDP_TX);
-    answer_in_worker(fixture, listen, frame);
+    answer_in_worker(rig, listen, frame);
     assert_int_equal(steered.length, frame->request.length);
     assert_memory_equal(steered.bytes, frame->request.frame, steered.length);
 }
@@ -88,53 +88,53 @@ static void vary(struct frame *frame, const struct frame_shape *shape)
 
 static void answers_are_those_of_a_worker(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct listen_table listen;
     struct frame frame;
 
-    listen_everywhere(fixture, &listen);
+    listen_everywhere(rig, &listen);
     srand(1);
     for_each_shape(shape)
     {
         for (unsigned i = 0; i < 3000; i++) {
             request_connect(&frame, shape);
             vary(&frame, shape);
-            expect_same(fixture, &listen, &frame);
+            expect_same(rig, &listen, &frame);
         }
     }
 }
 
 static void answers_to_padded_and_longer_requests_are_cut_to_length(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct listen_table listen;
     struct frame frame;
     uint8_t payload[400];
 
-    listen_everywhere(fixture, &listen);
+    listen_everywhere(rig, &listen);
     for_each_shape(shape)
     {
         for (unsigned extra = 0; extra < 300; extra++) {
             request_connect(&frame, shape);
             frame.request.length = (uint16_t)(frame.request.length + extra);
-            expect_same(fixture, &listen, &frame);
+            expect_same(rig, &listen, &frame);
 
             memset(payload, 0xa5, sizeof(payload));
             frame_connect(payload, extra);
             frame_build(&frame, shape, payload, 16 + extra);
-            expect_same(fixture, &listen, &frame);
+            expect_same(rig, &listen, &frame);
         }
     }
 }
 
 static void checksums_of_answers_are_right(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     struct listen_table listen;
     static struct steered steered;
     struct frame frame;
 
-    listen_everywhere(fixture, &listen);
+    listen_everywhere(rig, &listen);
     srand(2);
     for_each_shape(shape)
     {
@@ -144,7 +144,7 @@ static void checksums_of_answers_are_right(void **state)
             request_connect(&frame, shape);
             vary(&frame, shape);
             transport = frame.network + (shape->ipv6 ? 40 : 20);
-            fixture_run(fixture, frame.bytes, frame.request.length, &steered);
+            fixture_run(rig, frame.bytes, frame.request.length, &steered);
             assert_int_equal(steered.length, transport + 8 + 16);
             assert_true(frame_checksums_right(steered.bytes, frame.network, transport));
         }
@@ -153,14 +153,14 @@ static void checksums_of_answers_are_right(void **state)
 
 static void an_answer_is_never_longer_than_its_request(void **state)
 {
-    struct fixture *fixture = *state;
+    struct steering_rig *rig = *state;
     static struct steered steered;
     struct frame frame;
 
     for_each_shape(shape)
     {
         request_connect(&frame, shape);
-        fixture_run(fixture, frame.bytes, frame.request.length, &steered);
+        fixture_run(rig, frame.bytes, frame.request.length, &steered);
         assert_int_equal(steered.action, XDP_TX);
         assert_true(steered.length <= frame.request.length);
     }
