@@ -83,10 +83,7 @@ int access_control_apply(struct access_control *control, bool again, access_list
         return error;
     }
     adopt(control);
-    error = controlplane_publish(control->controlplane);
-    if (!error && done)
-        done(user, 0, "");
-    return error;
+    return 0;
 }
 
 enum dataplane_access_mode access_control_mode(const struct access_control *control)

@@ -19,8 +19,9 @@ struct access_control *access_control_start(struct controlplane *controlplane, c
 void access_control_free(struct access_control *control);
 
 /*
- * Makes what the configuration says come into force: at once, or when the list has been read
- * (again, if `again`). -EBUSY while another list is being read.
+ * Makes what the configuration says come into force: when the list has been read, if it is another
+ * one (or `again`), and calls `done` then; else with the next controlplane_publish(), which is the
+ * caller's. -EBUSY while another list is being read.
  */
 int access_control_apply(struct access_control *control, bool again, access_list_done *done,
                          void *user);

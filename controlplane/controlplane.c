@@ -103,17 +103,10 @@ static bool follow_load(struct controlplane *controlplane)
         .maximum = controlplane->config.adaptive_interval.maximum,
         .threshold = controlplane->config.adaptive_interval.load / 100.0,
     };
-    const struct observation *observation = console_observation(controlplane->console);
     uint32_t before = controlplane->interval;
 
-    controlplane->load =
-        adaptive_load(controlplane->load, observation_rates(observation, 0)->load, 1);
     controlplane->interval = adaptive_interval(&rule, controlplane->load);
-    if (controlplane->interval == before)
-        return false;
-    log_info("control", "announce interval follows the load: load=%.0f%% interval=%us",
-             100 * controlplane->load, controlplane->interval);
-    return true;
+    return controlplane->interval != before;
 }
 
 /* The manager restarts us if a worker hangs: then it isn't fed. */
@@ -140,9 +133,17 @@ static void tell_service(struct controlplane *controlplane)
 void controlplane_tick(struct controlplane *controlplane)
 {
     bool new_epoch = follow_clock(controlplane);
+    bool stretched;
 
     console_tick(controlplane->console);
-    if (follow_load(controlplane) || new_epoch)
+    controlplane->load =
+        adaptive_load(controlplane->load,
+                      observation_rates(console_observation(controlplane->console), 0)->load, 1);
+    stretched = follow_load(controlplane);
+    if (stretched)
+        log_info("control", "announce interval follows the load: load=%.0f%% interval=%us",
+                 100 * controlplane->load, controlplane->interval);
+    if (stretched || new_epoch)
         controlplane_publish(controlplane);
     if (dataplane_settled(controlplane->dataplane))
         access_list_settled(access_control_list(controlplane->access));

@@ -164,12 +164,15 @@ static void block_signals(bool block)
 static int start_folders(struct controlplane *controlplane, char *error)
 {
     const struct config *config = &controlplane->config;
-    int failed = confine_make_folder(config->connection_id.key_file, config->confine.user, error,
-                                     ERROR_SIZE);
+    const char *user = config->confine.user;
+    uid_t id;
+    int failed = confine_user_id(user, &id, error, ERROR_SIZE);
 
-    return failed ? failed
-                  : confine_make_folder(config->control.socket, config->confine.user, error,
-                                        ERROR_SIZE);
+    if (!failed)
+        failed = confine_make_folder(config->connection_id.key_file, user, error, ERROR_SIZE);
+    if (!failed)
+        failed = confine_make_folder(config->control.socket, user, error, ERROR_SIZE);
+    return failed;
 }
 
 static int start_secrets(struct controlplane *controlplane, char *error)
@@ -260,13 +263,13 @@ static void stop_console(struct controlplane *controlplane)
 static int start_confinement(struct controlplane *controlplane, char *error)
 {
     const struct config *config = &controlplane->config;
-    int failed = 0;
+    const char *key_file = config->connection_id.key_file, *user = config->confine.user;
+    int failed = confine_give_file(key_file, user, error, ERROR_SIZE);
 
-    if (*config->confine.user)
-        failed =
-            confine_user(config->confine.user, controlplane->steering != NULL, error, ERROR_SIZE);
+    if (!failed && *user)
+        failed = confine_user(user, controlplane->steering != NULL, error, ERROR_SIZE);
     if (!failed)
-        failed = confine_check_folder(config->connection_id.key_file, error, ERROR_SIZE);
+        failed = confine_check_folder(key_file, error, ERROR_SIZE);
     if (!failed && config->confine.seccomp)
         failed = confine_system_calls(error, ERROR_SIZE);
     return failed;
