@@ -41,6 +41,14 @@ def run(*arguments):
                           stdin=subprocess.DEVNULL)
 
 
+def test_machine_without_huge_pages_is_warned_and_served():
+    hidden = "mount -t tmpfs tmpfs /sys/kernel/mm/hugepages && exec \"$@\""
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", hidden, "sh", QUICKSTART, "--once"],
+                          capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning: this kernel has no huge pages" in done.stdout
+
+
 def begin(log):
     """Starts it as a user would, and waits until it says that Muster is running."""
     process = subprocess.Popen([QUICKSTART], stdout=open(log, "w"), stderr=subprocess.STDOUT,
