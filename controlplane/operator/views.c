@@ -287,7 +287,7 @@ json_t *view_drops(const struct console *console, bool all)
 
 /* Live ------------------------------------------------------------------------------------- */
 
-/* Oldest first; seconds before the start aren't sent. */
+/* Oldest first, `time` in milliseconds since the epoch; seconds before the start aren't sent. */
 static json_t *view_history(const struct observation *observation, unsigned seconds)
 {
     json_t *view = json_object();
@@ -296,7 +296,8 @@ static json_t *view_history(const struct observation *observation, unsigned seco
     while (seconds > 0 && observation_rates(observation, seconds - 1)->time == 0)
         seconds--;
     for (unsigned ago = seconds; ago-- > 0;)
-        json_array_append_new(times, json_real(observation_rates(observation, ago)->time));
+        json_array_append_new(
+            times, json_integer((json_int_t)(observation_rates(observation, ago)->time * 1000)));
     json_object_set_new(view, "time", times);
 #define SEND_COLUMN(name, type)                                                                    \
     do {                                                                                           \
