@@ -259,7 +259,8 @@ static void read_list(struct reader *reader, const yaml_node_t *node, const stru
 
     if (node->type != YAML_SEQUENCE_NODE ||
         (node->data.sequence.items.top == node->data.sequence.items.start && !key->optional)) {
-        complain_expected(reader, node, key->name, "a list of at least one item");
+        complain_expected(reader, node, key->name,
+                          key->optional ? "a list" : "a list of at least one item");
         return;
     }
     for (const yaml_node_item_t *item = node->data.sequence.items.start;

@@ -31,7 +31,7 @@ struct config_key {
 
     uint64_t min, max;          /* of numbers */
     const char *const *choices; /* of CONFIG_CHOICE, NULL-terminated */
-    bool optional;              /* an empty string, or `off` for an address, is a value */
+    bool optional;              /* an empty string or list, or `off` for an address, is a value */
 
     unsigned list_max;   /* items that fit; 0: not a list */
     size_t count_offset; /* of a list: where the number of items (unsigned) lies */

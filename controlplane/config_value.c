@@ -98,11 +98,17 @@ static bool parse_choice(const struct config_key *key, const char *text, void *v
     return false;
 }
 
+/* Of a list, the list itself may be empty, but not its items. */
+static bool may_be_empty(const struct config_key *key)
+{
+    return key->optional && !key->list_max;
+}
+
 static bool parse_string(const struct config_key *key, const char *text, char *value)
 {
     size_t length = strlen(text);
 
-    if (length >= key->size || (length == 0 && !key->optional))
+    if (length >= key->size || (length == 0 && !may_be_empty(key)))
         return false;
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)text[i] < ' ' || text[i] == 127)
@@ -159,7 +165,7 @@ static bool parse_address(const struct config_key *key, const char *text,
     char host[INET6_ADDRSTRLEN];
     uint64_t port;
 
-    if (key->optional && strcmp(text, "off") == 0) {
+    if (may_be_empty(key) && strcmp(text, "off") == 0) {
         *address = parsed;
         return true;
     }
@@ -259,12 +265,12 @@ void config_value_expected(const struct config_key *key, FILE *out)
     case CONFIG_STRING:
     case CONFIG_PATH:
         fprintf(out, "%s of %s%zu printable characters",
-                key->type == CONFIG_PATH ? "a path" : "text", key->optional ? "up to " : "1 to ",
+                key->type == CONFIG_PATH ? "a path" : "text", may_be_empty(key) ? "up to " : "1 to ",
                 key->size - 1);
         break;
     case CONFIG_ADDRESS:
         fprintf(out, "an address and port (192.0.2.1:6969 or \"[2001:db8::1]:6969\")%s",
-                key->optional ? ", or off" : "");
+                may_be_empty(key) ? ", or off" : "");
         break;
     case CONFIG_RECORD:
         fputs("a mapping (key: value)", out);
