@@ -6,6 +6,7 @@
 
 #include "access_list.h"
 #include "adaptive_interval.h"
+#include "bans.h"
 #include "config_report.h"
 #include "log.h"
 #include "operator/console.h"
@@ -56,7 +57,18 @@ void controlplane_settings(struct controlplane *controlplane, struct dataplane_s
     settings->access_mode = access_control_mode(controlplane->access);
     settings->access = access_list_set(access_control_list(controlplane->access));
     settings->cookies = secrets_cookies(controlplane->secrets, time(NULL));
+    settings->bans = bans_set(controlplane->bans);
     set_limiter(controlplane, &settings->limiter);
+}
+
+static int ban_in_program(void *steering, const struct ban *ban)
+{
+    return steering_ban_add(steering, ban);
+}
+
+static int lift_in_program(void *steering, const struct ban *ban)
+{
+    return steering_ban_delete(steering, ban);
 }
 
 int controlplane_publish(struct controlplane *controlplane)
@@ -69,6 +81,9 @@ int controlplane_publish(struct controlplane *controlplane)
     if (!error && controlplane->steering)
         error = steering_configure(controlplane->steering, &settings,
                                    controlplane->config.xdp.answer_connect);
+    if (!error && controlplane->steering)
+        error =
+            bans_apply(controlplane->bans, ban_in_program, lift_in_program, controlplane->steering);
     if (error)
         log_error("control", "settings can't be published: error=%s", strerror(-error));
     return error;
@@ -143,10 +158,12 @@ void controlplane_tick(struct controlplane *controlplane)
     if (stretched)
         log_info("control", "announce interval follows the load: load=%.0f%% interval=%us",
                  100 * controlplane->load, controlplane->interval);
-    if (stretched || new_epoch)
+    if (stretched || new_epoch || bans_expire(controlplane->bans, bans_clock()))
         controlplane_publish(controlplane);
-    if (dataplane_settled(controlplane->dataplane))
+    if (dataplane_settled(controlplane->dataplane)) {
         access_list_settled(access_control_list(controlplane->access));
+        bans_settled(controlplane->bans);
+    }
     tell_service(controlplane);
 }
 

@@ -17,6 +17,7 @@
 struct jobs;
 struct console;
 struct secrets;
+struct bans;
 struct steering;
 
 struct controlplane {
@@ -25,6 +26,7 @@ struct controlplane {
     struct event_base *events;
     struct secrets *secrets;
     struct access_control *access;
+    struct bans *bans;
     struct steering *steering; /* NULL without af_xdp ports */
     struct dataplane *dataplane;
     struct jobs *jobs;

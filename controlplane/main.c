@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bans.h"
 #include "confine.h"
 #include "controlplane.h"
 #include "jobs.h"
@@ -202,6 +203,19 @@ static void stop_access(struct controlplane *controlplane)
     access_control_free(controlplane->access);
 }
 
+static int start_bans(struct controlplane *controlplane, char *error)
+{
+    controlplane->bans = bans_new();
+    if (!controlplane->bans)
+        snprintf(error, ERROR_SIZE, "out of memory");
+    return controlplane->bans ? 0 : -ENOMEM;
+}
+
+static void stop_bans(struct controlplane *controlplane)
+{
+    bans_free(controlplane->bans);
+}
+
 static int start_steering(struct controlplane *controlplane, char *error)
 {
     const struct config *config = &controlplane->config;
@@ -292,6 +306,7 @@ static const struct part {
     {"folders", start_folders, NULL},
     {"secrets", start_secrets, stop_secrets},
     {"access", start_access, stop_access},
+    {"bans", start_bans, stop_bans},
     {"steering", start_steering, stop_steering},
     {"dataplane", start_dataplane, stop_dataplane},
     {"steering", start_steering_maps, NULL},

@@ -40,8 +40,7 @@ static address_t ban_end(const struct ban *ban)
     return ban->length == 0 ? ~(address_t)0 : start | (((address_t)1 << (128 - ban->length)) - 1);
 }
 
-/* By family, start, and the covering prefix before the covered. */
-static int ban_compare(const void *a, const void *b)
+int ban_compare(const void *a, const void *b)
 {
     const struct ban *left = a, *right = b;
     int order = (int)left->family - right->family;
@@ -49,6 +48,14 @@ static int ban_compare(const void *a, const void *b)
     if (order == 0)
         order = memcmp(left->bytes, right->bytes, sizeof(left->bytes));
     return order ? order : (int)left->length - right->length;
+}
+
+bool ban_covers(const struct ban *outer, const struct ban *inner)
+{
+    address_t start = address_load(inner->bytes, sizeof(inner->bytes));
+
+    return outer->family == inner->family && outer->length <= inner->length &&
+           start >= address_load(outer->bytes, sizeof(outer->bytes)) && start <= ban_end(outer);
 }
 
 static void ranges_put(struct ban_ranges *ranges, address_t start, uint64_t until)

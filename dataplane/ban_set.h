@@ -21,6 +21,11 @@ struct ban {
     uint64_t until;    /* CLOCK_MONOTONIC, nanoseconds; BAN_FOR_GOOD */
 };
 
+/* For qsort(): by family and address, and what covers before what it covers. Ends don't matter. */
+int ban_compare(const void *a, const void *b);
+
+bool ban_covers(const struct ban *outer, const struct ban *inner);
+
 struct ban_set;
 
 /* NULL without memory. The order of `bans` is of no matter. */

@@ -7,9 +7,6 @@
         call_error(call, JSON_RPC_UNAVAILABLE, NULL, "not part of this build");                    \
     }
 
-PENDING(ban_add)
-PENDING(ban_del)
-PENDING(ban_list)
 PENDING(store)
 PENDING(fleet)
 PENDING(snapshot)
