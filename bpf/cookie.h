@@ -6,8 +6,8 @@
  *   bits 63..56   the low 8 bits of the epoch in which the ID was issued
  *   bits 55..0    the low 56 bits of SipHash-2-4(key of that epoch, epoch || source address)
  *
- * An epoch is COOKIE_EPOCH_SECONDS of wall-clock time. An ID is honoured in the epoch that issued it
- * and in the COOKIE_EPOCHS_HONOURED that follow: for at least two minutes and at most three. One
+ * An epoch is COOKIE_EPOCH_SECONDS of wall-clock time. An ID is honoured in the epoch that issued
+ * it and in the COOKIE_EPOCHS_HONOURED that follow: for at least two minutes and at most three. One
  * epoch ahead is honoured, too: the clocks of a fleet differ a little.
  *
  * The source port takes no part: clients share an ID among their sockets.
@@ -94,11 +94,10 @@ cookie_key_of(const struct cookie_state *state, uint64_t epoch)
 }
 
 /* The ID issued in `epoch` to an IPv4 source (`address` as it stands in the packet). */
-static inline __attribute__((always_inline)) uint64_t
-cookie_ipv4(const struct cookie_state *state, uint64_t epoch, uint32_t address)
+static inline __attribute__((always_inline)) uint64_t cookie_ipv4(const struct cookie_state *state,
+                                                                  uint64_t epoch, uint32_t address)
 {
-    uint64_t tag =
-        cookie_siphash(cookie_key_of(state, epoch), epoch << 32 | address, 0, 0, 1);
+    uint64_t tag = cookie_siphash(cookie_key_of(state, epoch), epoch << 32 | address, 0, 0, 1);
 
     return epoch << 56 | (tag & COOKIE_TAG_MASK);
 }
@@ -126,8 +125,8 @@ cookie_claimed_epoch(const struct cookie_state *state, uint64_t id, int *fresh)
 }
 
 /* 1 when `id` (host byte order) was issued to this source and is still honoured, else 0. */
-static inline __attribute__((always_inline)) int
-cookie_valid_ipv4(const struct cookie_state *state, uint64_t id, uint32_t address)
+static inline __attribute__((always_inline)) int cookie_valid_ipv4(const struct cookie_state *state,
+                                                                   uint64_t id, uint32_t address)
 {
     int fresh;
     uint64_t epoch = cookie_claimed_epoch(state, id, &fresh);

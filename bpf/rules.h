@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* clang-format off */
 /*
  * Which frames are requests: the rules that XDP and the workers share, so that they never disagree.
  * Plain predicates, no memory access; both sides ask them in the order given here. The first rule
@@ -26,17 +27,18 @@
  *               more than the frame has (less is padding)                             ip_header
  *           13  UDP length below 8 or past the IP packet's end (less is padding)      udp_length
  *           14  source port 0                                                         source_port
- *           15  source address that can't be answered (Ethernet or IP) source_address BEP 15   16
- * payload below 16 bytes                                                short_request 17  unknown
- * action                                                        action 18  a connect without the
- * magic                                           magic 19  payload too short for its action; more
- * is padding or options          short_request
+ *           15  source address that can't be answered (Ethernet or IP)               source_address
+ *  BEP 15   16  payload below 16 bytes                                              short_request
+ *           17  unknown action                                                       action
+ *           18  a connect without the magic                                          magic
+ *           19  payload too short for its action; more is padding or options         short_request
  *
  * What is left is a well-formed request, and then: banned, connection_id, limited, in this order.
  *
  * Checksums take no part: on veth they may be partial, and on a NIC they are for the hardware to
  * report. A frame that isn't for our ports is the kernel's, however broken it is behind its ports.
  */
+/* clang-format on */
 #pragma once
 
 #include "wire.h"

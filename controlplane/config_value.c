@@ -265,8 +265,8 @@ void config_value_expected(const struct config_key *key, FILE *out)
     case CONFIG_STRING:
     case CONFIG_PATH:
         fprintf(out, "%s of %s%zu printable characters",
-                key->type == CONFIG_PATH ? "a path" : "text", may_be_empty(key) ? "up to " : "1 to ",
-                key->size - 1);
+                key->type == CONFIG_PATH ? "a path" : "text",
+                may_be_empty(key) ? "up to " : "1 to ", key->size - 1);
         break;
     case CONFIG_ADDRESS:
         fprintf(out, "an address and port (192.0.2.1:6969 or \"[2001:db8::1]:6969\")%s",

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every counter of a worker, named once. A packet that comes in is counted in `received` and then in
- * exactly one of: a drop, a punt, or a reply; the tests add them up.
+ * Every counter of a worker, named once. A packet that comes in is counted in `received` and then
+ * in exactly one of: a drop, a punt, or a reply; the tests add them up.
  *
- * COUNTERS_DROPS(X) and COUNTERS_EVENTS(X) call X(name, help): the name is the enum's, the metric's and
- * what `musterctl drops` shows; the help is what an operator reads.
+ * COUNTERS_DROPS(X) and COUNTERS_EVENTS(X) call X(name, help): the name is the enum's, the metric's
+ * and what `musterctl drops` shows; the help is what an operator reads.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
     X(udp_length, "UDP length does not fit the packet")                                            \
     X(checksum, "IP or UDP checksum wrong, as the NIC found")                                      \
     X(source_port, "UDP source port 0: nowhere to answer to")                                      \
-    X(source_address, "source address that can't be answered: multicast, broadcast, loopback, zero")\
+    X(source_address, "source that can't be answered: multicast, broadcast, loopback, zero")       \
     X(short_request, "payload shorter than its BEP 15 action needs")                               \
     X(magic, "connect request without BEP 15's magic number")                                      \
     X(action, "unknown BEP 15 action")                                                             \
@@ -40,8 +40,8 @@
     X(announces_ipv6, "announces answered, IPv6")                                                  \
     X(scrapes, "scrapes answered")                                                                 \
     X(errors_sent, "BEP 15 error replies sent to verified clients")                                \
-    X(would_limit, "over a rate limit in dry run: let through (also counted as what it became)")  \
-    X(access_refused, "announces refused by the access list (also in errors_sent)")               \
+    X(would_limit, "over a rate limit in dry run: let through (also counted as what it became)")   \
+    X(access_refused, "announces refused by the access list (also in errors_sent)")                \
     X(peers_sent, "peers handed out")                                                              \
     X(bytes_sent, "bytes of replies, from the Ethernet header on")                                 \
     X(handed_off, "requests passed to the worker that owns their info-hash")                       \
@@ -62,6 +62,7 @@ enum counter {
 enum {
     /* Bursts by number of packets: bucket b counts sizes up to 2^b (1, 2, 4, ... 64). */
     HISTOGRAM_BURST = 7,
-    /* Bursts by the time from receive to send: bucket b counts up to 2^b microseconds, the last the rest. */
+    /* Bursts by the time from receive to send: up to 2^b microseconds in bucket b, the last the
+       rest. */
     HISTOGRAM_SERVICE = 16,
 };

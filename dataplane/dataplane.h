@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The data plane as the control plane sees it: start, stop, configure, read counters, hand in jobs.
- * Nothing else of dataplane/ is included from outside. Every function here is for the control thread.
+ * Nothing else of dataplane/ is included from outside. Every function here is for the control
+ * thread.
  */
 #pragma once
 
@@ -22,12 +23,12 @@ enum {
     DATAPLANE_LISTEN_MAX = 32,
 };
 
-/* Fixed at start -------------------------------------------------------------------------------- */
+/* Fixed at start ------------------------------------------------------------------------------- */
 
 struct dataplane_address {
-    uint8_t family; /* 4 or 6 */
+    uint8_t family;    /* 4 or 6 */
     uint8_t bytes[16]; /* network byte order; IPv4 in the first four */
-    uint16_t port;  /* host byte order */
+    uint16_t port;     /* host byte order */
 };
 
 enum dataplane_port_kind {
@@ -46,7 +47,7 @@ struct dataplane_port_config {
     bool force_copy;      /* af_xdp: copy mode even where zero-copy works */
     unsigned busy_budget; /* af_xdp: packets a busy-poll call may take; 0 turns busy polling off */
     bool memif_server;    /* memif: make the socket (else connect to it) */
-    char exception[16];   /* pci: name of the kernel interface for what isn't tracker traffic; "" none */
+    char exception[16];   /* pci: the kernel's interface for what isn't tracker traffic; "" none */
 };
 
 struct dataplane_config {
@@ -59,17 +60,17 @@ struct dataplane_config {
     unsigned listen_count;
     struct dataplane_address listen[DATAPLANE_LISTEN_MAX];
 
-    uint32_t torrents_max; /* of all workers together */
-    uint64_t peers_max;    /* likewise */
-    bool huge_pages;       /* false: EAL's --no-huge, and tables on 4 KiB pages */
+    uint32_t torrents_max;   /* of all workers together */
+    uint64_t peers_max;      /* likewise */
+    bool huge_pages;         /* false: EAL's --no-huge, and tables on 4 KiB pages */
     unsigned mbuf_memory_mb; /* EAL memory where there are no huge pages; 0: as needed */
-    char file_prefix[32];  /* EAL --file-prefix */
+    char file_prefix[32];    /* EAL --file-prefix */
     const char *xdp_program; /* path of steering.bpf.o, for af_xdp ports */
     bool debug;              /* let DPDK say all it has to say, on stderr */
     struct swarms_secret secret;
 };
 
-/* Changed while it runs -------------------------------------------------------------------------- */
+/* Changed while it runs ------------------------------------------------------------------------ */
 
 enum dataplane_idle { DATAPLANE_POLL, DATAPLANE_ADAPTIVE };
 
@@ -85,10 +86,10 @@ struct dataplane_settings {
     uint16_t numwant_max;
     struct swarms_timeouts timeouts;
 
-    unsigned burst;           /* packets a loop, 1..SWARMS_BURST_MAX */
+    unsigned burst; /* packets a loop, 1..SWARMS_BURST_MAX */
     enum dataplane_idle idle;
 
-    bool draining;            /* answer, but tell clients the longest interval */
+    bool draining; /* answer, but tell clients the longest interval */
     enum dataplane_access_mode access_mode;
     const struct access_set *access; /* kept alive by the caller until dataplane_settled() */
     struct cookie_state cookies;
@@ -98,7 +99,7 @@ struct dataplane_settings {
     const struct ban_set *bans; /* NULL: none; kept alive as the access set is */
 };
 
-/* Lifecycle ---------------------------------------------------------------------------------------- */
+/* Lifecycle ------------------------------------------------------------------------------------ */
 
 struct dataplane;
 
@@ -106,8 +107,9 @@ struct dataplane;
  * Starts EAL, ports and workers. 0, or a negative errno with one line of explanation in `error`
  * (what failed and what to do); then nothing is left behind.
  */
-int dataplane_start(const struct dataplane_config *config, const struct dataplane_settings *settings,
-                    struct dataplane **dataplane, char *error, size_t error_size);
+int dataplane_start(const struct dataplane_config *config,
+                    const struct dataplane_settings *settings, struct dataplane **dataplane,
+                    char *error, size_t error_size);
 
 /* Stops the workers, then the ports; frees everything. */
 void dataplane_stop(struct dataplane *dataplane);
@@ -118,12 +120,12 @@ int dataplane_configure(struct dataplane *dataplane, const struct dataplane_sett
 /* True when no worker uses any settings (or access set) older than the last published. */
 bool dataplane_settled(struct dataplane *dataplane);
 
-/* Observation ---------------------------------------------------------------------------------------- */
+/* Observation ---------------------------------------------------------------------------------- */
 
 struct dataplane_worker_info {
     unsigned core, numa_node;
-    bool alive;           /* went through its loop since the last call */
-    bool huge_pages;      /* its tables are on huge pages */
+    bool alive;      /* went through its loop since the last call */
+    bool huge_pages; /* its tables are on huge pages */
     uint64_t cycles_busy, cycles_total;
     uint64_t counters[COUNTERS];
     uint64_t burst_sizes[HISTOGRAM_BURST];     /* bursts by size, see counters.h */
@@ -148,22 +150,23 @@ unsigned dataplane_workers(const struct dataplane *dataplane);
 unsigned dataplane_ports(const struct dataplane *dataplane);
 void dataplane_worker_info(struct dataplane *dataplane, unsigned worker,
                            struct dataplane_worker_info *info);
-int dataplane_port_info(struct dataplane *dataplane, unsigned port, struct dataplane_port_info *info);
+int dataplane_port_info(struct dataplane *dataplane, unsigned port,
+                        struct dataplane_port_info *info);
 
 /*
- * The clock of the tables (`now` of swarms.h, `seen` of transfer.h): seconds, about those of the wall
- * clock at the start, and steady from then on, however the wall clock is set.
+ * The clock of the tables (`now` of swarms.h, `seen` of transfer.h): seconds, about those of the
+ * wall clock at the start, and steady from then on, however the wall clock is set.
  */
 uint32_t dataplane_now(const struct dataplane *dataplane);
 
 /* The worker that owns a swarm. */
 unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_hash);
 
-/* Jobs: what the owner of a table does for the control plane, a bounded slice a loop -------------- */
+/* Jobs: what the owner of a table does for the control plane, a bounded slice a loop ----------- */
 
 enum dataplane_job_kind {
-    DATAPLANE_JOB_EXPORT, /* fill `buffer` from `export` on */
-    DATAPLANE_JOB_IMPORT, /* merge `used` bytes of `buffer` */
+    DATAPLANE_JOB_EXPORT,  /* fill `buffer` from `export` on */
+    DATAPLANE_JOB_IMPORT,  /* merge `used` bytes of `buffer` */
     DATAPLANE_JOB_TOP,     /* fill `top` */
     DATAPLANE_JOB_SHOW,    /* fill `show`; ask the owner, dataplane_owner() */
     DATAPLANE_JOB_CLIENTS, /* fill `clients` */
@@ -171,7 +174,7 @@ enum dataplane_job_kind {
 
 struct dataplane_job {
     enum dataplane_job_kind kind;
-    void *user; /* the submitter's own */
+    void *user;                              /* the submitter's own */
     void (*done)(struct dataplane_job *job); /* called by controlplane/jobs.h; not by dataplane/ */
 
     uint8_t *buffer;

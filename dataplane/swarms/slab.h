@@ -28,13 +28,11 @@ enum {
  * that what grows through them is 83 % full or more, and a whole number of them nearly fills a
  * page.
  */
+/* clang-format off */
 #define SLAB_CLASS_LINES(X)                                                                        \
-    X(1)                                                                                           \
-    X(1)                                                                                           \
-    X(2)                                                                                           \
-    X(3)                                                                                           \
-    X(4) X(6) X(8) X(12) X(16) X(20) X(25) X(30) X(36) X(44) X(53) X(64) X(78) X(93) X(113) X(128) \
-        X(146) X(170) X(204) X(256) X(512) X(1024)
+    X(1) X(1) X(2) X(3) X(4) X(6) X(8) X(12) X(16) X(20) X(25) X(30) X(36) X(44)                   \
+    X(53) X(64) X(78) X(93) X(113) X(128) X(146) X(170) X(204) X(256) X(512) X(1024)
+/* clang-format on */
 
 extern const uint16_t slab_class_lines[SLAB_CLASSES];
 

@@ -124,8 +124,8 @@ static void frames_for_others_are_punted(void **state)
     struct frame_shape tags = {.tags = 3};
 
     assert_int_equal(PARSE_WITH(&ipv4, 0, "\xff\xff\xff\xff\xff\xff"), REQUEST_PUNT);
-    assert_int_equal(PARSE_WITH(&ipv4, 0, "\x01"), REQUEST_PUNT);           /* multicast */
-    assert_int_equal(PARSE_WITH(&ipv4, 12, "\x08\x06"), REQUEST_PUNT);      /* ARP */
+    assert_int_equal(PARSE_WITH(&ipv4, 0, "\x01"), REQUEST_PUNT);      /* multicast */
+    assert_int_equal(PARSE_WITH(&ipv4, 12, "\x08\x06"), REQUEST_PUNT); /* ARP */
     assert_int_equal(PARSE_WITH(&tags, 0, ""), REQUEST_PUNT);
     assert_int_equal(PARSE_WITH(&ipv4, 14 + 9, "\x06"), REQUEST_PUNT);      /* TCP */
     assert_int_equal(PARSE_WITH(&ipv6, 14 + 6, "\x3a"), REQUEST_PUNT);      /* ICMPv6 */
