@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "swarms/swarms.h"
+#include "swarms/transfer.h"
 
 struct handoff_ring {
     /* First line: the producer's. */
@@ -50,7 +50,7 @@ unsigned handoff_take(struct handoff_ring *ring, void *items[], unsigned count);
  */
 static inline unsigned handoff_owner(uint64_t hash, unsigned workers)
 {
-    return (unsigned)((hash >> 50) * workers >> 14);
+    return transfer_chunk_owner(transfer_chunk(hash), workers);
 }
 
 /* The share of the hashes that a worker owns, as swarms_init() wants it. */

@@ -43,8 +43,7 @@ enum {
     CAPACITY_MIN = 16 << 10,
 };
 
-/* Encoding
- * ----------------------------------------------------------------------------------------- */
+/* Encoding ------------------------------------------------------------------------------------- */
 
 void chunk_writer_reset(struct chunk_writer *writer)
 {
@@ -194,8 +193,7 @@ int chunk_writer_finish(struct chunk_writer *writer, const struct chunk_header *
     return 0;
 }
 
-/* Decoding
- * ----------------------------------------------------------------------------------------- */
+/* Decoding ------------------------------------------------------------------------------------- */
 
 static void header_read(struct chunk_header *header, const uint8_t *at)
 {
@@ -314,4 +312,15 @@ uint32_t chunk_entry_peers(const struct chunk_entry *entry, uint32_t first, uint
         written++;
     }
     return written;
+}
+
+/* Clocks --------------------------------------------------------------------------------------- */
+
+void chunk_clock_set(struct chunk_clock *clock, uint32_t worker, uint64_t wall)
+{
+    uint64_t expected = clock->wall + (uint64_t)(worker - clock->worker);
+    bool drifted = clock->wall == 0 || wall + 1 < expected || wall > expected + 1;
+
+    clock->worker = worker;
+    clock->wall = drifted ? wall : expected;
 }

@@ -45,8 +45,7 @@ struct chunk_header {
     uint64_t time;      /* wall-clock seconds of the write */
 };
 
-/* Encoding
- * ----------------------------------------------------------------------------------------- */
+/* Encoding ------------------------------------------------------------------------------------- */
 
 /* A chunk being encoded. The header's place is kept free at the front of `bytes`. */
 struct chunk_writer {
@@ -78,8 +77,7 @@ uint64_t chunk_writer_digest(const struct chunk_writer *writer);
  */
 int chunk_writer_finish(struct chunk_writer *writer, const struct chunk_header *header);
 
-/* Decoding
- * ----------------------------------------------------------------------------------------- */
+/* Decoding ------------------------------------------------------------------------------------- */
 
 struct chunk_reader {
     struct chunk_header header;
@@ -131,3 +129,9 @@ static inline size_t chunk_transfer_size(unsigned family)
 {
     return family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4) : sizeof(struct transfer_ipv6);
 }
+
+/*
+ * Sets both clocks to now. The difference between them changes only when the wall clock was set:
+ * their seconds begin at different moments, and what didn't change shall encode to the same bytes.
+ */
+void chunk_clock_set(struct chunk_clock *clock, uint32_t worker, uint64_t wall);

@@ -49,8 +49,7 @@ struct file_store {
     bool closing;
 };
 
-/* The thread
- * --------------------------------------------------------------------------------------- */
+/* The thread ----------------------------------------------------------------------------------- */
 
 static void name_of(char name[NAME_SIZE], const struct request *request, const char *suffix)
 {
@@ -206,8 +205,7 @@ static void *run(void *user)
     return NULL;
 }
 
-/* The event loop's side
- * ---------------------------------------------------------------------------- */
+/* The event loop's side ------------------------------------------------------------------------ */
 
 static enum store_result result_of(struct file_store *store, const struct request *request)
 {
@@ -288,8 +286,9 @@ static void submit(struct file_store *store, struct request *request)
 
 static unsigned file_room(const struct store *store)
 {
-    if (store->info.under_way >= REQUESTS_MAX ||
-        ((const struct file_store *)store)->bytes >= BYTES_MAX)
+    const struct file_store *files = (const struct file_store *)store;
+
+    if (files->closing || store->info.under_way >= REQUESTS_MAX || files->bytes >= BYTES_MAX)
         return 0;
     return REQUESTS_MAX - store->info.under_way;
 }
@@ -343,8 +342,7 @@ static int file_fetch(struct store *base, unsigned appliance, unsigned chunk, st
     return 0;
 }
 
-/* Opening and closing
- * ------------------------------------------------------------------------------ */
+/* Opening and closing -------------------------------------------------------------------------- */
 
 static void file_close(struct store *base)
 {

@@ -43,12 +43,11 @@ static void finish(struct redis_cluster *cluster, struct redis_command *command,
 
 static void park(struct redis_cluster *cluster, struct redis_command *command, uint32_t ms)
 {
-    command->not_before = redis_clock() + ms;
+    command->not_before = monotonic_ms() + ms;
     TAILQ_INSERT_TAIL(&cluster->parked, command, link);
 }
 
-/* Sending
- * ------------------------------------------------------------------------------------------ */
+/* Sending -------------------------------------------------------------------------------------- */
 
 /* A node is under repair, or nobody serves the slot. */
 static void postpone(struct redis_cluster *cluster, struct redis_command *command,
@@ -63,7 +62,7 @@ static void postpone(struct redis_cluster *cluster, struct redis_command *comman
         command->error = REDIS_ERROR_clusterdown;
     else
         command->error = REDIS_ERROR_connect;
-    if (command->wait || !cluster->routing.known)
+    if (command->wait || redis_routing_hopes(&cluster->routing))
         park(cluster, command, rest < PARK_MS ? rest : PARK_MS);
     else
         finish(cluster, command, REDIS_UNREACHABLE, NULL);
@@ -75,7 +74,7 @@ static void route(struct redis_cluster *cluster, struct redis_command *command)
 
     if (cluster->closing)
         finish(cluster, command, REDIS_CANCELLED, NULL);
-    else if (redis_clock() >= command->deadline)
+    else if (monotonic_ms() >= command->deadline)
         finish(cluster, command, REDIS_EXPIRED, NULL);
     else if (!node || !redis_node_usable(node))
         postpone(cluster, command, node);
@@ -108,8 +107,7 @@ static void send_asking(struct redis_cluster *cluster, struct redis_command *com
         postpone(cluster, command, node);
 }
 
-/* Receiving
- * ---------------------------------------------------------------------------------------- */
+/* Receiving ------------------------------------------------------------------------------------ */
 
 /* Follows MOVED or ASK. A chain of them can't go on for ever: from the second on, with a backoff.
  */
@@ -179,8 +177,7 @@ static void on_down(void *context, struct redis_node *node, struct redis_command
     }
 }
 
-/* Doubts and notes
- * --------------------------------------------------------------------------------- */
+/* Doubts and notes ----------------------------------------------------------------------------- */
 
 static void on_moved(void *context, unsigned first, unsigned last)
 {
@@ -215,7 +212,7 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     struct redis_cluster *cluster = user;
     struct redis_commands parked = TAILQ_HEAD_INITIALIZER(parked);
     struct redis_command *command;
-    uint64_t now = redis_clock();
+    uint64_t now = monotonic_ms();
 
     redis_routing_tick(&cluster->routing);
     TAILQ_CONCAT(&parked, &cluster->parked, link);
@@ -228,8 +225,7 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     }
 }
 
-/* Face
- * --------------------------------------------------------------------------------------------- */
+/* Face ----------------------------------------------------------------------------------------- */
 
 /* A copy, or NULL for "" and NULL. */
 static char *copy_text(const char *text, bool *failed)
@@ -327,7 +323,7 @@ int redis_cluster_submit(struct redis_cluster *cluster, const struct redis_reque
         return -ENOMEM;
     command->slot = (int)redis_key_slot(request->argv[request->key], request->sizes[request->key]);
     command->wait = request->wait;
-    command->deadline = redis_clock() + request->timeout_ms;
+    command->deadline = monotonic_ms() + request->timeout_ms;
     command->done = request->done;
     command->user = request->user;
     cluster->under_way++;
@@ -359,7 +355,7 @@ void redis_cluster_info(const struct redis_cluster *cluster, struct redis_cluste
     info->under_way_bytes = cluster->under_way_bytes;
     info->refreshes = routing->refreshes;
     info->refreshes_failed = routing->refreshes_failed;
-    info->map_age_ms = redis_clock() - routing->read_at;
+    info->map_age_ms = monotonic_ms() - routing->read_at;
     for (unsigned i = 0; i < REDIS_NODES_MAX; i++) {
         if (!routing->nodes[i])
             continue;

@@ -99,8 +99,7 @@ int redis_cluster_submit(struct redis_cluster *cluster, const struct redis_reque
 /* How many more commands would be taken now. */
 unsigned redis_cluster_room(const struct redis_cluster *cluster);
 
-/* Observation
- * -------------------------------------------------------------------------------------- */
+/* Observation ---------------------------------------------------------------------------------- */
 
 enum redis_node_state {
     REDIS_NODE_IDLE,       /* not connected, and no reason to be */

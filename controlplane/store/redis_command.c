@@ -4,17 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { LENGTH_MAX = 24 }; /* "$" and a 64-bit number and "\r\n" */
-
-uint64_t redis_clock(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 struct redis_command *redis_command_new(int argc, const char *const *argv, const size_t *sizes)
 {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "monotonic.h"
 #include "redis_cluster.h"
 
 struct redis_command {
@@ -18,16 +19,13 @@ struct redis_command {
     bool wait;
     unsigned attempts;
     enum redis_error error; /* of the last attempt */
-    uint64_t deadline;      /* ms, redis_clock() */
+    uint64_t deadline;      /* ms, monotonic_ms() */
     uint64_t not_before;    /* ms: when to try again */
     redis_done *done;       /* NULL: nobody wants to know */
     void *user;
 };
 
 TAILQ_HEAD(redis_commands, redis_command);
-
-/* Milliseconds of a clock that never jumps. */
-uint64_t redis_clock(void);
 
 /* NULL when out of memory. */
 struct redis_command *redis_command_new(int argc, const char *const *argv, const size_t *sizes);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "redis_info.h"
 #include "redis_pipeline.h"
@@ -36,14 +35,6 @@ struct redis_node {
     struct redis_node_info info;
 };
 
-static uint64_t clock_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static void note(struct redis_node *node, const char *text)
 {
     node->config->on_note(node->config->context, node, text);
@@ -56,15 +47,14 @@ void redis_node_count_error(struct redis_node *node, enum redis_error error, con
     snprintf(node->info.last_text, sizeof(node->info.last_text), "%s", text);
 }
 
-/* The connection
- * ----------------------------------------------------------------------------------- */
+/* The connection ------------------------------------------------------------------------------- */
 
 static void rest(struct redis_node *node, enum redis_error error)
 {
-    if (node->ready && redis_clock() - node->ready_since > FAILURES_FORGOTTEN)
+    if (node->ready && monotonic_ms() - node->ready_since > FAILURES_FORGOTTEN)
         node->failures = 0;
     node->failures++;
-    node->rests_until = redis_clock() + redis_error_backoff(error, node->failures);
+    node->rests_until = monotonic_ms() + redis_error_backoff(error, node->failures);
     if (node->ready || node->failures == 1)
         note(node, node->info.last_text);
 }
@@ -119,8 +109,7 @@ static bool on_reply(void *context, struct redis_command *command, redisReply *r
     return node->hang_up == REDIS_ERROR_none;
 }
 
-/* Greeting, and INFO from time to time
- * -------------------------------------------------------------- */
+/* Greeting, and INFO from time to time --------------------------------------------------------- */
 
 /* Sends a command that concerns this connection only. */
 static void send_internal(struct redis_node *node, int argc, const char *const *argv,
@@ -153,7 +142,7 @@ static void become_ready(struct redis_node *node)
     struct redis_command *command;
 
     node->ready = true;
-    node->ready_since = redis_clock();
+    node->ready_since = monotonic_ms();
     if (node->failures > 0)
         note(node, "is back");
     while ((command = TAILQ_FIRST(&node->waiting)) != NULL) {
@@ -186,7 +175,7 @@ static void on_info(void *user, const struct redis_result *result)
     node->info_under_way = false;
     if (result->outcome == REDIS_CANCELLED)
         return;
-    node->info.round_trip_us = (uint32_t)(clock_us() - node->info_asked_us);
+    node->info.round_trip_us = (uint32_t)(monotonic_us() - node->info_asked_us);
     node->info.info_denied = result->error == REDIS_ERROR_noperm;
     if (result->outcome == REDIS_ANSWERED && result->reply->type == REDIS_REPLY_STRING)
         learn(node, result->reply);
@@ -199,8 +188,8 @@ static void ask_info(struct redis_node *node)
     static const char *const argv[] = {"INFO"};
 
     node->info_under_way = true;
-    node->info_due = redis_clock() + INFO_EVERY_MS;
-    node->info_asked_us = clock_us();
+    node->info_due = monotonic_ms() + INFO_EVERY_MS;
+    node->info_asked_us = monotonic_us();
     send_internal(node, 1, argv, on_info);
 }
 
@@ -216,8 +205,7 @@ static void on_connect(void *context)
     ask_info(node);
 }
 
-/* Face
- * --------------------------------------------------------------------------------------------- */
+/* Face ----------------------------------------------------------------------------------------- */
 
 struct redis_node *redis_node_new(const struct redis_node_config *config,
                                   const struct redis_address *address)
@@ -276,9 +264,9 @@ void redis_node_tick(struct redis_node *node)
         return;
     if (!node->ready)
         return;
-    if (node->failures > 0 && redis_clock() - node->ready_since > FAILURES_FORGOTTEN)
+    if (node->failures > 0 && monotonic_ms() - node->ready_since > FAILURES_FORGOTTEN)
         node->failures = 0;
-    if (!node->info_under_way && redis_clock() >= node->info_due)
+    if (!node->info_under_way && monotonic_ms() >= node->info_due)
         ask_info(node);
 }
 
@@ -289,7 +277,7 @@ bool redis_node_usable(const struct redis_node *node)
 
 uint32_t redis_node_rest(const struct redis_node *node)
 {
-    uint64_t now = redis_clock();
+    uint64_t now = monotonic_ms();
 
     return node->rests_until > now ? (uint32_t)(node->rests_until - now) : 0;
 }

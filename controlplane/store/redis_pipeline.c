@@ -99,7 +99,7 @@ static int send_some(struct redis_pipeline *pipeline)
             return errno == EAGAIN || errno == EINTR ? 0 : errno;
         /* No answer can be expected yet while the first command is still on its way. */
         if (pipeline->unsent == TAILQ_FIRST(&pipeline->commands))
-            pipeline->heard = redis_clock();
+            pipeline->heard = monotonic_ms();
 
         pipeline->sent += (size_t)sent;
         while (pipeline->unsent && pipeline->sent >= pipeline->unsent->size) {
@@ -121,7 +121,7 @@ static int finish_connect(struct redis_pipeline *pipeline)
         return error;
     setsockopt(pipeline->context->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     pipeline->connected = true;
-    pipeline->heard = redis_clock();
+    pipeline->heard = monotonic_ms();
     event_add(pipeline->readable, NULL);
     return 0;
 }
@@ -194,7 +194,7 @@ static void on_readable(evutil_socket_t fd, short what, void *user)
                                  size ? strerror(errno) : "closed by the server");
             return;
         }
-        pipeline->heard = redis_clock();
+        pipeline->heard = monotonic_ms();
         redisReaderFeed(pipeline->context->reader, buffer, (size_t)size);
         if (!take_replies(pipeline) || (size_t)size < sizeof(buffer))
             return;
@@ -210,7 +210,7 @@ struct redis_pipeline *redis_pipeline_open(struct event_base *base,
     if (!pipeline)
         return NULL;
     pipeline->owner = *owner;
-    pipeline->heard = redis_clock();
+    pipeline->heard = monotonic_ms();
     TAILQ_INIT(&pipeline->commands);
     pipeline->context = redisConnectNonBlock(address->host, address->port);
     if (!pipeline->context || pipeline->context->err)
@@ -231,7 +231,7 @@ fail:
 void redis_pipeline_send(struct redis_pipeline *pipeline, struct redis_command *command)
 {
     if (TAILQ_EMPTY(&pipeline->commands))
-        pipeline->heard = redis_clock();
+        pipeline->heard = monotonic_ms();
     TAILQ_INSERT_TAIL(&pipeline->commands, command, link);
     pipeline->depth++;
     if (!pipeline->unsent) {
@@ -244,7 +244,7 @@ void redis_pipeline_send(struct redis_pipeline *pipeline, struct redis_command *
 
 bool redis_pipeline_check(struct redis_pipeline *pipeline, uint32_t connect_ms, uint32_t reply_ms)
 {
-    uint64_t silent = redis_clock() - pipeline->heard;
+    uint64_t silent = monotonic_ms() - pipeline->heard;
 
     if (!pipeline->connected && silent > connect_ms) {
         redis_pipeline_close(pipeline, REDIS_ERROR_connect, "no answer to the connection request");
@@ -264,5 +264,5 @@ unsigned redis_pipeline_depth(const struct redis_pipeline *pipeline)
 
 uint64_t redis_pipeline_silence(const struct redis_pipeline *pipeline)
 {
-    return pipeline->depth > 0 ? redis_clock() - pipeline->heard : 0;
+    return pipeline->depth > 0 ? monotonic_ms() - pipeline->heard : 0;
 }

@@ -36,8 +36,7 @@ void redis_routing_free(struct redis_routing *routing)
     }
 }
 
-/* Nodes
- * -------------------------------------------------------------------------------------------- */
+/* Nodes ---------------------------------------------------------------------------------------- */
 
 static struct redis_node *any_node(struct redis_routing *routing)
 {
@@ -99,8 +98,7 @@ static void forget_strangers(struct redis_routing *routing)
     }
 }
 
-/* Slots
- * -------------------------------------------------------------------------------------------- */
+/* Slots ---------------------------------------------------------------------------------------- */
 
 static void set_owner(struct redis_routing *routing, unsigned slot, uint16_t owner)
 {
@@ -161,7 +159,7 @@ static void take_map(struct redis_routing *routing, const struct redis_slot_map 
     take_owners(routing, map, indices);
     routing->known = true;
     routing->urgent = false;
-    routing->read_at = redis_clock();
+    routing->read_at = monotonic_ms();
 }
 
 void redis_routing_slots_of(const struct redis_routing *routing, const struct redis_node *node,
@@ -180,8 +178,16 @@ void redis_routing_slots_of(const struct redis_routing *routing, const struct re
     }
 }
 
-/* Refreshing
- * --------------------------------------------------------------------------------------- */
+/* Refreshing ----------------------------------------------------------------------------------- */
+
+bool redis_routing_hopes(const struct redis_routing *routing)
+{
+    for (unsigned i = 0; !routing->known && i < REDIS_NODES_MAX; i++) {
+        if (routing->nodes[i] && !redis_node_failing(routing->nodes[i]))
+            return true;
+    }
+    return false;
+}
 
 void redis_routing_doubt(struct redis_routing *routing)
 {
@@ -248,7 +254,7 @@ static void ask(struct redis_routing *routing)
 
 void redis_routing_tick(struct redis_routing *routing)
 {
-    uint64_t now = redis_clock();
+    uint64_t now = monotonic_ms();
 
     for (unsigned i = 0; i < REDIS_NODES_MAX; i++) {
         struct redis_node *node = routing->nodes[i];

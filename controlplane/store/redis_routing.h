@@ -53,6 +53,9 @@ struct redis_node *redis_routing_find(struct redis_routing *routing,
 void redis_routing_move(struct redis_routing *routing, unsigned slot,
                         const struct redis_address *to);
 
+/* True while the map hasn't been read yet, but may well be soon. */
+bool redis_routing_hopes(const struct redis_routing *routing);
+
 /* Has the map read soon. */
 void redis_routing_doubt(struct redis_routing *routing);
 

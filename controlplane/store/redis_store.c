@@ -14,7 +14,7 @@ enum {
      * chunks for a node that is away keep those for the others from being written.
      */
     WRITE_MS = 4000,
-    READ_MS = 20000, /* longer than a failover takes */
+    READ_MS = 10000,
     KEY_SIZE = 48,
 };
 
@@ -120,7 +120,6 @@ static int submit(struct redis_store *store, struct request *request, int argc,
         .sizes = sizes,
         .key = 1,
         .timeout_ms = request->written ? WRITE_MS : READ_MS,
-        .wait = !request->written,
         .done = request->written ? on_written : on_fetched,
         .user = request,
     };

@@ -85,8 +85,7 @@ void store_close(struct store *store);
 void store_note_error(struct store *store, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Kinds
- * -------------------------------------------------------------------------------------------- */
+/* Kinds ---------------------------------------------------------------------------------------- */
 
 struct event_base;
 

@@ -22,6 +22,12 @@ static inline unsigned transfer_chunk(uint64_t hash)
     return (unsigned)(hash >> (64 - TRANSFER_CHUNK_BITS));
 }
 
+/* The worker, of `workers`, that owns the swarms of a chunk. */
+static inline unsigned transfer_chunk_owner(unsigned chunk, unsigned workers)
+{
+    return chunk * workers >> TRANSFER_CHUNK_BITS;
+}
+
 enum transfer_flags {
     TRANSFER_SEEDER = 1 << 0,
     TRANSFER_COMPLETED = 1 << 1, /* its download has been counted */

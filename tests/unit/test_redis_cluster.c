@@ -157,8 +157,7 @@ static void get(const char *key, enum redis_outcome outcome)
     assert_int_equal(answer.outcome, outcome);
 }
 
-/* Tests
- * -------------------------------------------------------------------------------------------- */
+/* Tests ---------------------------------------------------------------------------------------- */
 
 static void test_commands_go_to_the_owner_of_their_slot(void **state)
 {

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "loader.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#include "monotonic.h"
+
+enum {
+    /*
+     * Chunks asked for or waiting for room in the tables. Fewer don't keep a cluster's nodes busy;
+     * more only take memory.
+     */
+    CHUNKS_AHEAD = 256,
+    BYTES_AHEAD = 64 << 20, /* of those that wait */
+    RETRY_MS = 10,          /* after the store took no more requests */
+    TURN = 32,              /* peers of an entry before the next one's, see struct group */
+};
+
+/*
+ * A swarm: one entry, or all that it has, if it is a big one. Its entries are blocks of a directory
+ * by hash, and are handed on in turns: tables grow a directory evenly, and would have no room for
+ * one block's peers all at once.
+ */
+struct group {
+    struct chunk_entry *entries;
+    uint32_t *done; /* peers of each that were handed on */
+    unsigned count, capacity;
+    unsigned turn;
+    uint64_t left; /* peers */
+};
+
+/* A chunk that was read, and waits for room in the tables. */
+struct loaded {
+    STAILQ_ENTRY(loaded) link;
+    unsigned chunk;
+    size_t size;
+    struct chunk_reader reader;
+    struct chunk_entry ahead; /* read, but of the next swarm */
+    int ahead_result;         /* of reading it: 1, 0 (end), -EBADMSG; 2: not yet */
+    struct group group;
+    uint8_t bytes[];
+};
+
+struct loader {
+    struct loader_config config;
+    struct importer *importer;
+    struct event *retry;
+    int64_t writer_ahead;
+    struct chunk_clock now;
+    unsigned next;  /* chunk to ask for */
+    unsigned asked; /* chunks under way */
+    STAILQ_HEAD(, loaded) waiting;
+    size_t waiting_bytes;
+    unsigned waiting_count;
+    uint64_t started; /* ms */
+    bool failed[TRANSFER_CHUNKS];
+    bool retrying; /* only those that failed are asked for */
+    struct loader_info info;
+};
+
+static const char *const kind_names[LOADER_CHUNK_KINDS] = {
+    [LOADER_ABSENT] = "absent", [LOADER_LOADED] = "loaded",   [LOADER_DAMAGED] = "damaged",
+    [LOADER_NEWER] = "newer",   [LOADER_FOREIGN] = "foreign", [LOADER_FAILED] = "failed",
+};
+
+const char *loader_chunk_name(enum loader_chunk kind)
+{
+    return kind_names[kind];
+}
+
+static void proceed(struct loader *loader);
+
+static double seconds_since(uint64_t started)
+{
+    return (double)(monotonic_ms() - started) / 1000;
+}
+
+/* Groups --------------------------------------------------------------------------------------- */
+
+static bool group_add(struct group *group, const struct chunk_entry *entry)
+{
+    if (group->count == group->capacity) {
+        unsigned capacity = group->capacity ? 2 * group->capacity : 1;
+        struct chunk_entry *entries = realloc(group->entries, capacity * sizeof(*entries));
+        uint32_t *done = entries ? realloc(group->done, capacity * sizeof(*done)) : NULL;
+
+        if (entries)
+            group->entries = entries;
+        if (!done)
+            return false;
+        group->done = done;
+        group->capacity = capacity;
+    }
+    group->entries[group->count] = *entry;
+    group->done[group->count++] = 0;
+    group->left += entry->peers;
+    return true;
+}
+
+static void group_clear(struct group *group)
+{
+    group->count = group->turn = 0;
+    group->left = 0;
+}
+
+static void loaded_free(struct loaded *loaded)
+{
+    free(loaded->group.entries);
+    free(loaded->group.done);
+    free(loaded);
+}
+
+static bool same_swarm(const struct chunk_entry *a, const struct chunk_entry *b)
+{
+    return a->family == b->family && !memcmp(a->info_hash, b->info_hash, 20);
+}
+
+/* Reads the next swarm. 1, 0 at the end, or a negative errno. */
+static int read_group(struct loaded *loaded)
+{
+    struct group *group = &loaded->group;
+
+    group_clear(group);
+    if (loaded->ahead_result == 2)
+        loaded->ahead_result = chunk_reader_next(&loaded->reader, &loaded->ahead);
+    while (loaded->ahead_result == 1 &&
+           (group->count == 0 || same_swarm(&group->entries[0], &loaded->ahead))) {
+        if (!group_add(group, &loaded->ahead))
+            return -ENOMEM;
+        loaded->ahead_result = chunk_reader_next(&loaded->reader, &loaded->ahead);
+    }
+    return group->count > 0 ? 1 : loaded->ahead_result;
+}
+
+/* Decodes up to `most` peers, taking turns; *taken tells how many that were, with those too old. */
+static uint32_t decode_turns(struct group *group, uint32_t most, const struct chunk_times *times,
+                             uint8_t *room, uint32_t *taken)
+{
+    size_t size = chunk_transfer_size(group->entries[0].family);
+    uint32_t fresh = 0;
+
+    for (*taken = 0; *taken < most; group->turn = (group->turn + 1) % group->count) {
+        const struct chunk_entry *entry = &group->entries[group->turn];
+        uint32_t *done = &group->done[group->turn];
+        uint32_t part = entry->peers - *done;
+
+        part = part > TURN && group->count > 1 ? TURN : part;
+        part = part > most - *taken ? most - *taken : part;
+        fresh += chunk_entry_peers(entry, *done, part, times, room + fresh * size);
+        *done += part;
+        *taken += part;
+    }
+    return fresh;
+}
+
+/* Into the tables ------------------------------------------------------------------------------ */
+
+/* Hands on a part of the swarm. False when there is no room. */
+static bool hand_on(struct loader *loader, struct loaded *loaded)
+{
+    struct group *group = &loaded->group;
+    const struct chunk_entry *swarm = &group->entries[0];
+    struct chunk_times times = {
+        .written = loaded->reader.header.time,
+        .writer_ahead = loader->writer_ahead,
+        .now = loader->now,
+        .timeout = loader->config.timeouts->peer,
+    };
+    uint32_t most = group->left < IMPORTER_PEERS_MAX ? (uint32_t)group->left : IMPORTER_PEERS_MAX;
+    uint32_t taken, fresh, alive;
+    void *room = importer_reserve(loader->importer, swarm->info_hash, swarm->family, most);
+
+    if (!room)
+        return false;
+    fresh = alive = decode_turns(group, most, &times, room, &taken);
+    if (loader->config.filter && fresh > 0)
+        alive = loader->config.filter(loader->config.user, swarm->info_hash, swarm->family, room,
+                                      fresh);
+    if (alive > 0 || swarm->completed > 0)
+        importer_add(loader->importer, swarm->info_hash, swarm->family, swarm->completed, alive);
+    loader->info.peers += alive;
+    loader->info.peers_dead += fresh - alive;
+    loader->info.peers_expired += taken - fresh;
+    group->left -= taken;
+    return true;
+}
+
+static void finish_chunk(struct loader *loader, unsigned chunk, enum loader_chunk kind,
+                         const struct chunk_header *header)
+{
+    loader->info.chunks[kind]++;
+    loader->info.chunks_done++;
+    loader->failed[chunk] = kind == LOADER_FAILED;
+    if (loader->config.on_chunk)
+        loader->config.on_chunk(loader->config.user, loader->info.appliance, chunk, kind, header);
+}
+
+/* Hands on what there is room for. False when the chunk isn't done. */
+static bool hand_on_chunk(struct loader *loader, struct loaded *loaded)
+{
+    int result = 1;
+
+    while (result == 1) {
+        while (loaded->group.count > 0) {
+            if (!hand_on(loader, loaded))
+                return false;
+            if (loaded->group.left == 0)
+                group_clear(&loaded->group);
+        }
+        result = read_group(loaded);
+        loader->info.swarms += result == 1;
+    }
+    finish_chunk(loader, loaded->chunk, result == 0 ? LOADER_LOADED : LOADER_DAMAGED,
+                 &loaded->reader.header);
+    return true;
+}
+
+static void hand_on_waiting(struct loader *loader)
+{
+    struct loaded *loaded;
+
+    while ((loaded = STAILQ_FIRST(&loader->waiting)) != NULL) {
+        if (!hand_on_chunk(loader, loaded))
+            return;
+        STAILQ_REMOVE_HEAD(&loader->waiting, link);
+        loader->waiting_bytes -= loaded->size;
+        loader->waiting_count--;
+        loaded_free(loaded);
+    }
+}
+
+/* From the store ------------------------------------------------------------------------------- */
+
+static enum loader_chunk open_chunk(struct loader *loader, struct loaded *loaded)
+{
+    int error = chunk_reader_open(&loaded->reader, loaded->bytes, loaded->size);
+
+    if (error)
+        return error == -ENOTSUP ? LOADER_NEWER : LOADER_DAMAGED;
+    if (loaded->reader.header.appliance != loader->info.appliance ||
+        loaded->reader.header.chunk != loaded->chunk)
+        return LOADER_FOREIGN;
+    return LOADER_LOADED;
+}
+
+/* Keeps a chunk until it can be handed on. What it is, if it can't be used. */
+static enum loader_chunk keep(struct loader *loader, unsigned chunk, const uint8_t *bytes,
+                              size_t size)
+{
+    struct loaded *loaded = malloc(sizeof(*loaded) + size);
+    enum loader_chunk kind;
+
+    if (!loaded)
+        return LOADER_FAILED;
+    *loaded = (struct loaded){.chunk = chunk, .size = size, .ahead_result = 2};
+    memcpy(loaded->bytes, bytes, size);
+    kind = open_chunk(loader, loaded);
+    if (kind != LOADER_LOADED) {
+        loaded_free(loaded);
+        return kind;
+    }
+    STAILQ_INSERT_TAIL(&loader->waiting, loaded, link);
+    loader->waiting_bytes += size;
+    loader->waiting_count++;
+    loader->info.bytes += size;
+    return LOADER_LOADED;
+}
+
+static void on_fetched(void *user, unsigned appliance, unsigned chunk, enum store_result result,
+                       const uint8_t *bytes, size_t size)
+{
+    static const enum loader_chunk kinds[] = {
+        [STORE_ABSENT] = LOADER_ABSENT,    [STORE_FOREIGN] = LOADER_FOREIGN,
+        [STORE_AWAY] = LOADER_FAILED,      [STORE_REFUSED] = LOADER_FAILED,
+        [STORE_CANCELLED] = LOADER_FAILED,
+    };
+    struct loader *loader = user;
+    enum loader_chunk kind;
+
+    loader->asked--;
+    if (result == STORE_CANCELLED)
+        return;
+    kind = result == STORE_OK ? keep(loader, chunk, bytes, size) : kinds[result];
+    if (kind != LOADER_LOADED)
+        finish_chunk(loader, chunk, kind, NULL);
+    proceed(loader);
+}
+
+static void ask(struct loader *loader)
+{
+    const struct timeval pause = {.tv_usec = RETRY_MS * 1000};
+
+    while (loader->next < TRANSFER_CHUNKS && loader->waiting_bytes < BYTES_AHEAD &&
+           loader->asked + loader->waiting_count < CHUNKS_AHEAD) {
+        if (loader->retrying && !loader->failed[loader->next]) {
+            loader->next++;
+            continue;
+        }
+        if (store_room(loader->config.store) == 0 ||
+            store_fetch(loader->config.store, loader->info.appliance, loader->next, on_fetched,
+                        loader)) {
+            evtimer_add(loader->retry, &pause);
+            return;
+        }
+        loader->next++;
+        loader->asked++;
+    }
+}
+
+/* Running -------------------------------------------------------------------------------------- */
+
+static void proceed(struct loader *loader)
+{
+    if (!loader->info.running)
+        return;
+    chunk_clock_set(&loader->now, dataplane_now(loader->config.dataplane), (uint64_t)time(NULL));
+    hand_on_waiting(loader);
+    ask(loader);
+    if (loader->next < TRANSFER_CHUNKS || loader->asked + loader->waiting_count > 0)
+        return;
+    importer_flush(loader->importer);
+    if (!importer_idle(loader->importer))
+        return;
+    loader->info.running = false;
+    loader->info.seconds = seconds_since(loader->started);
+    if (loader->config.on_done)
+        loader->config.on_done(loader->config.user, &loader->info);
+}
+
+static void on_room(void *user)
+{
+    proceed(user);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *user)
+{
+    proceed(user);
+}
+
+struct loader *loader_new(const struct loader_config *config)
+{
+    struct loader *loader = calloc(1, sizeof(*loader));
+
+    if (!loader)
+        return NULL;
+    loader->config = *config;
+    STAILQ_INIT(&loader->waiting);
+    loader->importer = importer_new(config->base, config->jobs, config->dataplane);
+    loader->retry = evtimer_new(config->base, on_retry, loader);
+    if (!loader->importer || !loader->retry) {
+        loader_free(loader);
+        return NULL;
+    }
+    importer_on_room(loader->importer, on_room, loader);
+    return loader;
+}
+
+void loader_free(struct loader *loader)
+{
+    struct loaded *loaded;
+
+    if (!loader)
+        return;
+    while ((loaded = STAILQ_FIRST(&loader->waiting)) != NULL) {
+        STAILQ_REMOVE_HEAD(&loader->waiting, link);
+        loaded_free(loaded);
+    }
+    importer_free(loader->importer);
+    if (loader->retry)
+        event_free(loader->retry);
+    free(loader);
+}
+
+void loader_start(struct loader *loader, unsigned appliance, int64_t writer_ahead)
+{
+    loader->info = (struct loader_info){.running = true, .appliance = appliance};
+    loader->writer_ahead = writer_ahead;
+    loader->retrying = false;
+    loader->next = 0;
+    loader->started = monotonic_ms();
+    proceed(loader);
+}
+
+void loader_retry(struct loader *loader)
+{
+    loader->info.running = true;
+    loader->info.chunks_done -= (unsigned)loader->info.chunks[LOADER_FAILED];
+    loader->info.chunks[LOADER_FAILED] = 0;
+    loader->retrying = true;
+    loader->next = 0;
+    proceed(loader);
+}
+
+const struct loader_info *loader_info(const struct loader *loader)
+{
+    if (loader->info.running)
+        ((struct loader *)loader)->info.seconds = seconds_since(loader->started);
+    return &loader->info;
+}
