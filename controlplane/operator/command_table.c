@@ -19,8 +19,9 @@ const struct command command_table[COMMANDS_COUNT] = {
             .method = "status",
             .summary = "how the appliance is: health, uptime, traffic, table fill, store",
             .details = "The first thing to look at. Says ok, draining or failing, and why.",
-            .result = "version, health (status, reason), uptime and started in seconds, hostname, "
-                      "workers, ports, rates, tables, interval, settings, store, fleet",
+            .result = "version, hostname, pid, config (the file), started, uptime, health (status, "
+                      "reason), interval, interval_base (unstretched), now (rates), tables, "
+                      "workers, ports, drops",
         },
     [COMMAND_stats] =
         {
@@ -30,7 +31,8 @@ const struct command command_table[COMMANDS_COUNT] = {
             .details = "Counters run from the start of the daemon and never go back. A packet that "
                        "comes in is counted as received, and then as exactly one drop, punt or "
                        "reply.",
-            .result = "counters (name, help, total, rate), xdp (the same, where XDP steers), rates",
+            .result = "rates, tables, counters (name, help, total, rate), xdp (the same, or null "
+                      "where XDP doesn't steer)",
             .arguments =
                 {
                     {
@@ -46,9 +48,8 @@ const struct command command_table[COMMANDS_COUNT] = {
             .noun = "drops",
             .method = "drops",
             .summary = "why packets got no answer: every reason, with what it means",
-            .details = "Workers and XDP drop for the same reasons, each in its own column of the "
-                       "machine; `where` tells which did.",
-            .result = "drops (where, reason, help, total, rate, share of all received)",
+            .details = "Both workers and XDP drop; `where` tells which did.",
+            .result = "received, drops (where, reason, help, total, rate), the busiest first",
             .arguments =
                 {
                     {
@@ -64,8 +65,9 @@ const struct command command_table[COMMANDS_COUNT] = {
             .noun = "workers",
             .method = "workers",
             .summary = "each worker: core, load, rates, bursts, service time, table",
-            .result = "workers (worker, core, numa_node, alive, load, received, replies, dropped, "
-                      "handed_off, burst_mean, service_p50, service_p99, torrents, peers)",
+            .result = "workers (worker, core, numa_node, alive, load, received, sent and dropped a "
+                      "second, handed_off, burst_mean, service_p50, service_p99, torrents, peers, "
+                      "memory_used)",
         },
     [COMMAND_ports] =
         {
@@ -87,8 +89,8 @@ const struct command command_table[COMMANDS_COUNT] = {
             .summary = "live view of the terminal: rates, latency, drops, load of each worker",
             .details = "Redraws every second. q or Ctrl-C ends it. With --json, or when the output "
                        "is no terminal, prints one reading and ends.",
-            .result = "what the page draws: now, workers, drops, tables, health, and history, one "
-                      "row a second of the last five minutes",
+            .result = "as `status`, and history: an array of each rate, one value a second, the "
+                      "oldest first; its time is in milliseconds",
             .arguments =
                 {
                     {
@@ -152,7 +154,8 @@ const struct command command_table[COMMANDS_COUNT] = {
             .summary = "which client programs announce, by the first bytes of their peer IDs",
             .details = "A sample of the announces of about the last ten minutes. Peer IDs are what "
                        "clients claim; BEP 20 says how they name program and version.",
-            .result = "clients (prefix, program, version, share), sampled",
+            .result = "clients (prefix, program, version, announces, share), others, others_share, "
+                      "announces, sampled_of",
             .arguments =
                 {
                     {
@@ -172,7 +175,7 @@ const struct command command_table[COMMANDS_COUNT] = {
             .verb = "show",
             .method = "config.show",
             .summary = "the configuration as it runs",
-            .result = "keys (key, value, default, live, restart, help), file",
+            .result = "file, keys (key, value, default, live, restart: why it needs one, help)",
             .arguments =
                 {
                     {
@@ -248,7 +251,8 @@ const struct command command_table[COMMANDS_COUNT] = {
             .verb = "show",
             .method = "access.show",
             .summary = "who may be announced: mode, size of the list, where it came from",
-            .result = "mode, entries, file, refused, listed (when a hash was asked for)",
+            .result = "mode, entries, file, loaded, edits, changing, refused, and hash and listed "
+                      "when one was asked for",
             .arguments =
                 {
                     {
@@ -266,7 +270,7 @@ const struct command command_table[COMMANDS_COUNT] = {
             .summary = "what the list means: nothing, only these, or all but these",
             .details = "A refused announce gets a BEP 15 error, once the client has shown by its "
                        "connection ID that it is where it says.",
-            .result = "mode, before",
+            .result = "key, mode, before",
             .arguments =
                 {
                     {
@@ -284,7 +288,7 @@ const struct command command_table[COMMANDS_COUNT] = {
             .verb = "add",
             .method = "access.add",
             .summary = "put an info-hash on the list, until the next load",
-            .result = "hash, changed, entries",
+            .result = "as of `access show`",
             .arguments = {HASH_ARGUMENT},
         },
     [COMMAND_access_del] =
@@ -293,7 +297,7 @@ const struct command command_table[COMMANDS_COUNT] = {
             .verb = "del",
             .method = "access.del",
             .summary = "take an info-hash off the list, until the next load",
-            .result = "hash, changed, entries",
+            .result = "as of `access show`",
             .arguments = {HASH_ARGUMENT},
         },
     [COMMAND_access_load] =
@@ -304,7 +308,7 @@ const struct command command_table[COMMANDS_COUNT] = {
             .summary = "read the list from a file and swap it in at once",
             .details = "One info-hash in hexadecimal a line; # begins a comment. A bad line is "
                        "named by its number, and the old list stays.",
-            .result = "file, entries",
+            .result = "as of `access show`",
             .arguments =
                 {
                     {
@@ -391,7 +395,7 @@ const struct command command_table[COMMANDS_COUNT] = {
             .noun = "log",
             .method = "log",
             .summary = "how much the daemon says",
-            .result = "level, before",
+            .result = "key, level, before",
             .arguments =
                 {
                     {

@@ -9,19 +9,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum json_rpc_code {
-    JSON_RPC_PARSE_ERROR = -32700,
-    JSON_RPC_INVALID_REQUEST = -32600,
-    JSON_RPC_METHOD_NOT_FOUND = -32601,
-    JSON_RPC_INVALID_PARAMS = -32602,
-    JSON_RPC_INTERNAL_ERROR = -32603,
+/* X(name, code, meaning). Those from -32000 on are ours, in the range left to servers. */
+#define JSON_RPC_CODES(X)                                                                          \
+    X(PARSE_ERROR, -32700, "the line isn't JSON")                                                  \
+    X(INVALID_REQUEST, -32600, "JSON, but no request of JSON-RPC 2.0")                             \
+    X(METHOD_NOT_FOUND, -32601, "there is no such method")                                         \
+    X(INVALID_PARAMS, -32602, "a parameter is missing, unknown, or of the wrong kind")             \
+    X(INTERNAL_ERROR, -32603, "the daemon is out of memory")                                       \
+    X(REFUSED, -32000, "understood, and not done: the message says why")                           \
+    X(UNAVAILABLE, -32001, "not configured, so there is nothing to ask")                           \
+    X(NOT_FOUND, -32002, "there is no such key, swarm or ban")                                     \
+    X(BUSY, -32003, "the same is being done already: try again")                                   \
+    X(TOO_LONG, -32004, "the request is longer than 65536 bytes; the connection is closed")
 
-    /* Ours, in the range that the specification leaves to servers. */
-    JSON_RPC_REFUSED = -32000,     /* understood, and not done */
-    JSON_RPC_UNAVAILABLE = -32001, /* switched off in the config, or not started yet */
-    JSON_RPC_NOT_FOUND = -32002,   /* no such swarm, key, ban */
-    JSON_RPC_BUSY = -32003,        /* the same is being done already */
-    JSON_RPC_TOO_LONG = -32004,    /* request larger than the cap */
+enum json_rpc_code {
+#define JSON_RPC_CODE(name, code, meaning) JSON_RPC_##name = (code),
+    JSON_RPC_CODES(JSON_RPC_CODE)
+#undef JSON_RPC_CODE
 };
 
 struct json_rpc_request {
