@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 PYTHON = "/usr/bin/python3"
 
-# Huge pages of 2 MB that the end-to-end tests want: three appliances at a time, some 250 MB each.
+# Huge pages of 2 MB that the end-to-end tests want: several appliances at a time, some of them large.
 HUGE_PAGES_WANTED = 512
 HUGE_PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tracker_client import ScrapeRow, Tracker, connect_request, info_hash_of
+from tracker_client import ScrapeRow, connect_request, info_hash_of
 
 SECOND_PORT = 7070
 
@@ -83,10 +83,3 @@ def test_reply_comes_from_the_address_that_was_asked(testbed, family, link):
                 reply, source = client.recvfrom(100)
                 assert source[:2] == (address, port)
                 assert reply[4:8] == port.to_bytes(4, "big")
-
-
-def test_only_the_configured_addresses_are_the_trackers(testbed, family):
-    """With one listen address, another address of the same interface is the kernel's business."""
-    with testbed.clients:
-        with Tracker(testbed.links[0].address(family), 6970) as nobody:
-            assert nobody.is_silent(connect_request(1))

@@ -36,7 +36,7 @@ STOP_SECONDS = 15
 
 HUGE_PAGES_FREE = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
 # Pages of 2 MB that an appliance with the caps below may need.
-HUGE_PAGES_NEEDED = 160
+HUGE_PAGES_NEEDED = 64
 
 # One line of a metrics page: name, labels, value.
 Sample = namedtuple("Sample", "name labels value")
