@@ -12,6 +12,24 @@ static unsigned class_for_blocks(uint32_t blocks)
     return size_class;
 }
 
+static void raise_bounds(struct record *record, uint32_t peers, uint32_t seeders)
+{
+    if (seeders > record->bounds[DIRECTORY_SEEDERS])
+        record->bounds[DIRECTORY_SEEDERS] = (uint16_t)seeders;
+    if (peers - seeders > record->bounds[DIRECTORY_LEECHERS])
+        record->bounds[DIRECTORY_LEECHERS] = (uint16_t)(peers - seeders);
+}
+
+/* After blocks were split or merged: the bounds would only ever grow. */
+static void find_bounds(const struct slab *slab, struct record *record)
+{
+    const struct directory_entry *entries = directory_entries(slab, record);
+
+    record->bounds[0] = record->bounds[1] = 0;
+    for (uint32_t i = 0; i < record->blocks; i++)
+        raise_bounds(record, entries[i].peers, entries[i].seeders);
+}
+
 static void count(const struct slab *slab, struct record *record, uint32_t number, uint32_t peers,
                   uint32_t seeders)
 {
@@ -24,6 +42,7 @@ static void count(const struct slab *slab, struct record *record, uint32_t numbe
     record->seeders += seeders - entry->seeders;
     entry->peers = peers & 0xfff;
     entry->seeders = seeders & 0xfff;
+    raise_bounds(record, peers, seeders);
 }
 
 void directory_close(const struct slab *slab, struct record *record, uint32_t number,
@@ -71,6 +90,8 @@ bool directory_create(struct slab *slab, struct record *record)
     record->size_class = size_class & 0x7f;
     record->directory = line;
     record->blocks = 1;
+    record->bounds[0] = record->bounds[1] = 0;
+    raise_bounds(record, entry.peers, entry.seeders);
     directory_entries(slab, record)[0] = entry;
     directory_sums(slab, record)[0] =
         (struct directory_sum){.peers = entry.peers, .seeders = entry.seeders};
@@ -115,6 +136,7 @@ bool directory_grow(struct slab *slab, struct record *record, const struct swarm
     block_split(&from, &to, DIRECTORY_HASH_BIT + bits);
     directory_close(slab, record, buddy, &from);
     directory_close(slab, record, number, &to);
+    find_bounds(slab, record);
     /* Best effort: without memory they just stay too large. */
     directory_resize_block(slab, record, buddy, block_class_for(record->family, from.peers + 1),
                            secret);
@@ -175,6 +197,7 @@ static bool merge_last(struct slab *slab, struct record *record, const struct sw
     directory_close(slab, record, buddy, &to);
     slab_free(slab, from.size_class, directory_entries(slab, record)[last].block);
     record->blocks--;
+    find_bounds(slab, record);
     return true;
 }
 
@@ -190,28 +213,23 @@ bool directory_shrink(struct slab *slab, struct record *record, const struct swa
     return record->peers < low * record->blocks && merge_last(slab, record, secret);
 }
 
-static uint32_t of_kind(uint32_t peers, uint32_t seeders, enum directory_kind kind)
+struct directory_pick directory_locate(const struct slab *slab, const struct record *record,
+                                       uint32_t rank, enum directory_kind kind)
 {
-    return kind == DIRECTORY_SEEDERS ? seeders : peers - seeders;
-}
-
-uint32_t directory_locate(const struct slab *slab, const struct record *record, uint32_t *rank,
-                          enum directory_kind kind)
-{
-    const struct directory_sum *sums = directory_sums(slab, record);
+    const struct directory_sum *sum = directory_sums(slab, record);
     const struct directory_entry *entries = directory_entries(slab, record);
-    uint32_t group = 0, number, here;
+    uint32_t number = 0, here;
 
-    while (*rank >= (here = of_kind(sums[group].peers, sums[group].seeders, kind))) {
-        *rank -= here;
-        group++;
+    for (; rank >= (here = directory_of_kind(sum->peers, sum->seeders, kind)); sum++) {
+        rank -= here;
+        number += DIRECTORY_GROUP;
     }
-    number = group * DIRECTORY_GROUP;
-    while (*rank >= (here = of_kind(entries[number].peers, entries[number].seeders, kind))) {
-        *rank -= here;
+    while (rank >=
+           (here = directory_of_kind(entries[number].peers, entries[number].seeders, kind))) {
+        rank -= here;
         number++;
     }
-    return number;
+    return (struct directory_pick){number, rank};
 }
 
 void directory_free(struct slab *slab, struct record *record)

@@ -4,8 +4,10 @@
  * splits one block (about 10 us) and shrinking merges two, never more. Blocks hold
  * BLOCK_CLASS_LAST's capacity at most, DIRECTORY_FILL of them on average.
  *
- * In the slab: sums of the counts of every DIRECTORY_GROUP entries, then the entries. The sums find
- * the peer of a given rank in a few lines, however large the swarm.
+ * A random peer is found by trying blocks at random, with a place below the most that any block
+ * has: each peer is hit with the same probability. Where that takes too long (few leechers among
+ * many seeders), sums of the counts of every DIRECTORY_GROUP entries find the peer of a random rank
+ * instead.
  *
  * A directory of the largest class has 7936 entries: about 5 M IPv4 or 2.3 M IPv6 peers in one
  * swarm of one worker. Beyond, a peer is answered, but stored only where its block has room.
@@ -15,10 +17,12 @@
 #pragma once
 
 #include "block.h"
+#include "random.h"
 #include "record.h"
 
 enum {
     DIRECTORY_GROUP = 32,
+    DIRECTORY_TRIES = 8, /* cheaper than the sums if one in four hits; usually every second does */
     DIRECTORY_HASH_BIT = 40, /* first bit of hash_peer() that chooses the block */
     /* Mean peers of a block, as a share of its capacity: a block not yet split holds twice the mean
      * of those that are, so more than 45 % overflows, less wastes lines of the directory. */
@@ -45,17 +49,17 @@ static inline uint32_t directory_capacity(unsigned size_class)
            DIRECTORY_GROUP;
 }
 
-static inline struct directory_sum *directory_sums(const struct slab *slab,
-                                                   const struct record *record)
+static inline struct directory_entry *directory_entries(const struct slab *slab,
+                                                        const struct record *record)
 {
     return slab_at(slab, record->directory);
 }
 
-static inline struct directory_entry *directory_entries(const struct slab *slab,
-                                                        const struct record *record)
+static inline struct directory_sum *directory_sums(const struct slab *slab,
+                                                   const struct record *record)
 {
-    return (struct directory_entry *)(directory_sums(slab, record) +
-                                      directory_capacity(record->size_class) / DIRECTORY_GROUP);
+    return (struct directory_sum *)(directory_entries(slab, record) +
+                                    directory_capacity(record->size_class));
 }
 
 /* The number of the block in which a peer belongs. */
@@ -98,9 +102,37 @@ bool directory_resize_block(struct slab *slab, struct record *record, uint32_t n
 
 enum directory_kind { DIRECTORY_SEEDERS, DIRECTORY_LEECHERS };
 
-/* The block that holds the `rank`-th seeder or leecher; *rank becomes its place among that block's.
- */
-uint32_t directory_locate(const struct slab *slab, const struct record *record, uint32_t *rank,
-                          enum directory_kind kind);
+static inline uint32_t directory_of_kind(uint32_t peers, uint32_t seeders, enum directory_kind kind)
+{
+    return kind == DIRECTORY_SEEDERS ? seeders : peers - seeders;
+}
+
+/* A peer of a kind: the block, and the place among that kind's peers there. */
+struct directory_pick {
+    uint32_t number, place;
+};
+
+/* The same for the `rank`-th of them all. */
+struct directory_pick directory_locate(const struct slab *slab, const struct record *record,
+                                       uint32_t rank, enum directory_kind kind);
+
+/* A random peer of a kind, of which the swarm has some. */
+static inline struct directory_pick directory_pick(const struct slab *slab,
+                                                   const struct record *record,
+                                                   enum directory_kind kind, uint64_t *random)
+{
+    const struct directory_entry *entries = directory_entries(slab, record);
+    uint32_t count = directory_of_kind(record->peers, record->seeders, kind);
+
+    for (unsigned tries = 0; tries < DIRECTORY_TRIES; tries++) {
+        uint64_t dice = random_next(random);
+        uint32_t number = random_below((uint32_t)dice, record->blocks);
+        uint32_t place = random_below((uint32_t)(dice >> 32), record->bounds[kind]);
+
+        if (place < directory_of_kind(entries[number].peers, entries[number].seeders, kind))
+            return (struct directory_pick){number, place};
+    }
+    return directory_locate(slab, record, random_below((uint32_t)random_next(random), count), kind);
+}
 
 void directory_free(struct slab *slab, struct record *record);

@@ -51,6 +51,7 @@ struct record {
         struct {
             uint32_t directory; /* line of the directory */
             uint32_t blocks;    /* in it */
+            uint16_t bounds[2]; /* at least the most seeders, and leechers, in any of them */
         };
     };
 };

@@ -12,18 +12,16 @@
 SAMPLE_INLINE void sample_find_starts(const struct slab *slab, const struct record *record,
                                       struct swarms_announce *announce)
 {
+    struct directory_pick picks[SAMPLE_KINDS] = {0};
     uint64_t random = announce->random;
 
+    if (record->seeders != 0 && !announce->seeder)
+        picks[DIRECTORY_SEEDERS] = directory_pick(slab, record, DIRECTORY_SEEDERS, &random);
+    if (record->peers != record->seeders)
+        picks[DIRECTORY_LEECHERS] = directory_pick(slab, record, DIRECTORY_LEECHERS, &random);
     for (unsigned kind = 0; kind < SAMPLE_KINDS; kind++) {
-        uint32_t count =
-            kind == DIRECTORY_SEEDERS ? record->seeders : record->peers - record->seeders;
-        uint32_t rank = random_below(sample_random(random, kind), count);
-        uint32_t number = 0;
-
-        if (count != 0 && !(announce->seeder && kind == DIRECTORY_SEEDERS))
-            number = directory_locate(slab, record, &rank, kind);
-        announce->starts[kind].number = number;
-        announce->starts[kind].place = rank;
+        announce->starts[kind].number = picks[kind].number;
+        announce->starts[kind].place = picks[kind].place;
     }
     announce->started = true;
 }
