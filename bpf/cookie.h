@@ -63,27 +63,38 @@ struct cookie_state {
         v0 ^= (m);                                                                                 \
     } while (0)
 
+#define COOKIE_SIPINIT(k0, k1, v0, v1, v2, v3)                                                     \
+    do {                                                                                           \
+        v0 = (k0) ^ UINT64_C(0x736f6d6570736575);                                                  \
+        v1 = (k1) ^ UINT64_C(0x646f72616e646f6d);                                                  \
+        v2 = (k0) ^ UINT64_C(0x6c7967656e657261);                                                  \
+        v3 = (k1) ^ UINT64_C(0x7465646279746573);                                                  \
+    } while (0)
+
+#define COOKIE_SIPFINISH(v0, v1, v2, v3)                                                           \
+    do {                                                                                           \
+        v2 ^= 0xff;                                                                                \
+        COOKIE_SIPROUND(v0, v1, v2, v3);                                                           \
+        COOKIE_SIPROUND(v0, v1, v2, v3);                                                           \
+        COOKIE_SIPROUND(v0, v1, v2, v3);                                                           \
+        COOKIE_SIPROUND(v0, v1, v2, v3);                                                           \
+    } while (0)
+
 /* SipHash-2-4 of `blocks` (1 or 3) little-endian 8-byte blocks. */
 static inline __attribute__((always_inline)) uint64_t
 cookie_siphash(const struct cookie_key *key, uint64_t m0, uint64_t m1, uint64_t m2, int blocks)
 {
-    uint64_t v0 = key->k0 ^ UINT64_C(0x736f6d6570736575);
-    uint64_t v1 = key->k1 ^ UINT64_C(0x646f72616e646f6d);
-    uint64_t v2 = key->k0 ^ UINT64_C(0x6c7967656e657261);
-    uint64_t v3 = key->k1 ^ UINT64_C(0x7465646279746573);
     uint64_t length = (uint64_t)blocks * 8 << 56;
+    uint64_t v0, v1, v2, v3;
 
+    COOKIE_SIPINIT(key->k0, key->k1, v0, v1, v2, v3);
     COOKIE_SIPBLOCK(m0, v0, v1, v2, v3);
     if (blocks == 3) {
         COOKIE_SIPBLOCK(m1, v0, v1, v2, v3);
         COOKIE_SIPBLOCK(m2, v0, v1, v2, v3);
     }
     COOKIE_SIPBLOCK(length, v0, v1, v2, v3);
-    v2 ^= 0xff;
-    COOKIE_SIPROUND(v0, v1, v2, v3);
-    COOKIE_SIPROUND(v0, v1, v2, v3);
-    COOKIE_SIPROUND(v0, v1, v2, v3);
-    COOKIE_SIPROUND(v0, v1, v2, v3);
+    COOKIE_SIPFINISH(v0, v1, v2, v3);
     return v0 ^ v1 ^ v2 ^ v3;
 }
 

@@ -18,6 +18,14 @@ uint64_t admit_issue(const struct cookie_state *cookies, const struct request *r
 /* True when the request's connection ID was issued to its source and is still honoured. */
 bool admit_verify(const struct cookie_state *cookies, const struct request *request);
 
+/*
+ * The same for the announces and scrapes of a burst: bit i is set when requests[i] is verified.
+ * Eight IPv4 sources at a time, where the CPU has the registers: 17 instructions each instead of
+ * 110.
+ */
+uint64_t admit_verify_burst(const struct cookie_state *cookies, struct request *const requests[],
+                            unsigned count);
+
 /* `now` in nanoseconds, CLOCK_MONOTONIC's, here and below. */
 bool admit_banned(const struct ban_set *bans, const struct request *request, uint64_t now);
 

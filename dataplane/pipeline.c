@@ -106,14 +106,14 @@ static void refuse_unlisted(struct pipeline *pipeline, struct lane *lane)
 }
 
 /* The verdict stays as it is, or becomes a drop. */
-static inline uint8_t judge(struct pipeline *pipeline, const struct request *request)
+static inline uint8_t judge(struct pipeline *pipeline, const struct request *request, bool verified)
 {
     const struct dataplane_settings *settings = pipeline->settings;
     uint64_t now = pipeline->nanoseconds;
 
     if (!request->screened && admit_banned(settings->bans, request, now))
         return COUNTER_DROP_banned;
-    if (request->verdict != REQUEST_CONNECT && !admit_verify(&settings->cookies, request))
+    if (request->verdict != REQUEST_CONNECT && !verified)
         return COUNTER_DROP_connection_id;
     if (!request->screened && admit_limited(pipeline->limiter, &settings->limiter, request, now)) {
         if (!settings->limiter.dry_run)
@@ -128,6 +128,7 @@ void pipeline_admit(struct pipeline *pipeline)
     const struct dataplane_settings *settings = pipeline->settings;
     struct lane *lane = &pipeline->requests;
     unsigned count = lane->count;
+    uint64_t verified = admit_verify_burst(&settings->cookies, lane->requests, count);
 
     for (unsigned i = 0; i < count; i++)
         if (!lane->requests[i]->screened)
@@ -135,7 +136,7 @@ void pipeline_admit(struct pipeline *pipeline)
     lane->count = 0;
     for (unsigned i = 0; i < count; i++) {
         struct request *request = lane->requests[i];
-        uint8_t verdict = judge(pipeline, request);
+        uint8_t verdict = judge(pipeline, request, verified >> i & 1);
 
         if (verdict < REQUEST_PUNT) {
             drop(pipeline, request, verdict);

@@ -2,7 +2,7 @@
 /*
  * Random numbers for choosing peers: fast and evenly spread, not secret. A worker owns its state.
  *
- * Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (SplitMix64).
+ * Source: Wang Yi, wyhash (its generator "wyrand").
  */
 #pragma once
 
@@ -10,11 +10,11 @@
 
 static inline uint64_t random_next(uint64_t *state)
 {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    unsigned __int128 product;
 
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    *state += UINT64_C(0xa0761d6478bd642f);
+    product = (unsigned __int128)*state * (*state ^ UINT64_C(0xe7037ed1a0b428db));
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /* A number in [0, limit) from 32 random bits. Off from even by less than limit / 2^32. */

@@ -36,8 +36,13 @@ static uint64_t issue(const struct frame_shape *shape)
 
 static bool verify(const struct frame_shape *shape, uint64_t connection_id)
 {
+    struct request *burst[] = {&frame.request};
+    bool verified;
+
     receive(shape, connection_id);
-    return admit_verify(&cookies, &frame.request);
+    verified = admit_verify(&cookies, &frame.request);
+    assert_int_equal(admit_verify_burst(&cookies, burst, 1), verified);
+    return verified;
 }
 
 static void what_was_issued_is_honoured(void **state)
@@ -111,6 +116,33 @@ static void a_rotated_key_is_honoured_for_its_epochs(void **state)
     }
 }
 
+/* Bursts of all lengths: valid and forged IDs, both families, connects in between. */
+static void a_burst_is_verified_like_each_of_it(void **state)
+{
+    static struct frame frames[SWARMS_BURST_MAX];
+    struct request *burst[SWARMS_BURST_MAX];
+    uint64_t expected = 0;
+
+    for (unsigned i = 0; i < SWARMS_BURST_MAX; i++) {
+        const struct frame_shape *shape = &shapes[i * 7 % 3];
+        bool valid = i * 5 % 3 != 0;
+
+        verify(shape, issue(shape) ^ !valid);
+        frames[i] = frame;
+        burst[i] = &frames[i].request;
+        burst[i]->frame = frames[i].bytes + (frame.request.frame - frame.bytes);
+        if (i % 11 == 10)
+            burst[i]->verdict = REQUEST_CONNECT;
+        else
+            expected |= (uint64_t)valid << i;
+    }
+    for (unsigned count = 0; count <= SWARMS_BURST_MAX; count++) {
+        uint64_t mask = count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
+
+        assert_int_equal(admit_verify_burst(&cookies, burst, count), expected & mask);
+    }
+}
+
 static int prepare(void **state)
 {
     frame_listen(&listen);
@@ -126,6 +158,7 @@ int main(void)
         cmocka_unit_test(every_bit_counts),
         cmocka_unit_test(another_source_is_not_honoured_another_port_is),
         cmocka_unit_test(two_minutes_and_no_more_than_three),
+        cmocka_unit_test(a_burst_is_verified_like_each_of_it),
         cmocka_unit_test(a_rotated_key_is_honoured_for_its_epochs),
     };
 
