@@ -100,7 +100,7 @@ static const struct config_key port_fields[] = {
      .initial = "",
      .help = "Name of the kernel interface to make for what isn't tracker traffic (ARP, ping, SSH, "
              "BGP); empty: none, and such packets are dropped."},
-    {NULL},
+    {.name = NULL},
 };
 
 const struct config_key config_keys[] = {
@@ -258,7 +258,7 @@ const struct config_key config_keys[] = {
      .restart = RESTART_CONFINE,
      .help = "Refuse all system calls but those that a running tracker makes. Turn it off only to "
              "find out whether it is in the way."},
-    {NULL},
+    {.name = NULL},
 };
 
 const struct config_key *config_key_find(const char *name)

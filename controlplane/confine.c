@@ -189,7 +189,7 @@ static int allow_by_argument(scmp_filter_ctx filter)
     for (size_t i = 0; i < sizeof(allowed_sockets) / sizeof(allowed_sockets[0]); i++)
         failed |= seccomp_rule_add(
             filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)allowed_sockets[i].family),
+            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)allowed_sockets[i].family, 0),
             SCMP_A1(SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, (scmp_datum_t)allowed_sockets[i].type));
     /* Nothing is made executable any more. */
     failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
@@ -201,7 +201,7 @@ static int allow_by_argument(scmp_filter_ctx filter)
                                SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
     failed |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                               SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+                               SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
     return failed;
 }
 
