@@ -98,6 +98,10 @@ const struct metric metric_table[METRICS_COUNT] = {
     [METRIC_port_mbufs_free] = GAUGE("muster_port_mbufs_free", "buffers", "port",
         "Packet buffers that are free. Near zero: packets are about to be lost."),
 
+    [METRIC_access_entries] = GAUGE("muster_access_list_entries", "info-hashes", "mode",
+        "Info-hashes on the access list; the label says what the list means."),
+    [METRIC_bans] = GAUGE("muster_bans", "prefixes", "",
+        "Prefixes that are banned."),
     [METRIC_control_clients] = GAUGE("muster_control_clients", "clients", "",
         "Clients connected to the control socket."),
     [METRIC_http_requests] = COUNTER("muster_http_requests_total", "requests", "code",

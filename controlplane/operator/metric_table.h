@@ -48,6 +48,8 @@
     X(port_tx_errors)                                                                              \
     X(port_mbufs)                                                                                  \
     X(port_mbufs_free)                                                                             \
+    X(access_entries)                                                                              \
+    X(bans)                                                                                        \
     X(control_clients)                                                                             \
     X(http_requests)                                                                               \
     X(jemalloc_bytes)                                                                              \

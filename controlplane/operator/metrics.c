@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "../bans.h"
 #include "console_state.h"
 #include "control_socket.h"
 #include "health.h"
@@ -289,6 +290,24 @@ static void port_level(const struct writer *writer, size_t offset)
 
 /* Sources: the control plane --------------------------------------------------------------- */
 
+static void access_entries(const struct writer *writer, size_t offset)
+{
+    static const char *const modes[] = {"open", "allow", "deny"};
+    const struct access_control *control = writer->console->controlplane->access;
+    struct access_list_status status;
+
+    access_list_status(access_control_list(control), &status);
+    sample_labelled(writer, "mode", modes[access_control_mode(control)], (double)status.hashes);
+}
+
+static void bans(const struct writer *writer, size_t offset)
+{
+    size_t count;
+
+    bans_list(writer->console->controlplane->bans, &count);
+    sample(writer, (double)count);
+}
+
 static void control_clients(const struct writer *writer, size_t offset)
 {
     sample(writer, control_socket_clients(writer->console->control));
@@ -387,6 +406,8 @@ static const struct source sources[METRICS_COUNT] = {
     [METRIC_port_tx_errors] = {port_number, PORT(tx_errors)},
     [METRIC_port_mbufs] = {port_level, PORT(mbufs_total)},
     [METRIC_port_mbufs_free] = {port_level, PORT(mbufs_free)},
+    [METRIC_access_entries] = {access_entries, 0},
+    [METRIC_bans] = {bans, 0},
     [METRIC_control_clients] = {control_clients, 0},
     [METRIC_http_requests] = {http_answers, 0},
     [METRIC_jemalloc_bytes] = {jemalloc_bytes, 0},

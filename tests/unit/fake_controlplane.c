@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "controlplane/access_list.h"
+#include "controlplane/bans.h"
 #include "controlplane/jobs.h"
 #include "controlplane/operator/console.h"
 #include "fake_controlplane.h"
@@ -79,6 +80,7 @@ int fake_controlplane_start(const char *folder)
     fake_controlplane.started = time(NULL);
     fake_controlplane.interval = config->settings.interval;
     fake_controlplane.jobs = jobs_new(fake_controlplane.events, fake_controlplane.dataplane);
+    fake_controlplane.bans = bans_new();
     fake_controlplane.access = access_control_start(&fake_controlplane, error, sizeof(error));
     if (console_start(&fake_controlplane, &fake_controlplane.console, error, sizeof(error)) != 0) {
         fprintf(stderr, "%s\n", error);
@@ -90,6 +92,7 @@ int fake_controlplane_start(const char *folder)
 void fake_controlplane_stop(void)
 {
     console_stop(fake_controlplane.console);
+    bans_free(fake_controlplane.bans);
     access_control_free(fake_controlplane.access);
     jobs_free(fake_controlplane.jobs);
     event_base_free(fake_controlplane.events);

@@ -12,43 +12,31 @@
 #include <cmocka.h>
 
 #include "controlplane/operator/console_state.h"
-#include "controlplane/operator/control_socket.h"
 #include "controlplane/operator/health.h"
-#include "controlplane/operator/http.h"
 #include "controlplane/operator/metric_table.h"
 #include "controlplane/operator/metrics.h"
 #include "controlplane/operator/views.h"
+#include "fake_controlplane.h"
 #include "fake_dataplane.h"
 
-static struct controlplane controlplane;
-static struct console console;
+static const struct console *console;
 static char folder[] = "/tmp/muster-test-XXXXXX";
 
 static int start(void **state)
 {
-    char path[64], error[256];
-
     if (mkdtemp(folder) == NULL)
         return -1;
-    snprintf(path, sizeof(path), "%s/control.sock", folder);
     fake_dataplane_fill();
-    controlplane.config.dataplane.torrents_max = 1000000;
-    controlplane.config.dataplane.peers_max = 4000000;
-    controlplane.interval = 1800;
-    controlplane.started = 1700000000;
-    controlplane.events = event_base_new();
-    console.controlplane = &controlplane;
-    console.observation = observation_new(NULL, NULL);
-    return control_socket_open(controlplane.events, path, "", &(struct call_service){0},
-                               &console.control, error, sizeof(error));
+    if (fake_controlplane_start(folder) != 0)
+        return -1;
+    console = fake_controlplane.console;
+    return 0;
 }
 
 static int stop(void **state)
 {
-    control_socket_close(console.control);
-    observation_free(console.observation);
-    event_base_free(controlplane.events);
-    return rmdir(folder);
+    fake_controlplane_stop();
+    return rmdir(folder); /* empty: files are removed */
 }
 
 static char *metrics(void)
@@ -57,7 +45,7 @@ static char *metrics(void)
     size_t length;
     char *text;
 
-    metrics_write(&console, out);
+    metrics_write(console, out);
     length = evbuffer_get_length(out);
     text = malloc(length + 1);
     evbuffer_remove(out, text, length);
@@ -114,10 +102,12 @@ static void values_are_those_of_the_data_plane(void **state)
     assert_has_line(text, "muster_received_total{worker=\"0\"} 500000");
     assert_has_line(text, "muster_drops_total{worker=\"0\",reason=\"connection_id\"} 15000");
     assert_has_line(text, "muster_peers{worker=\"0\",family=\"ipv6\"} 204000");
-    assert_has_line(text, "muster_table_fill_ratio{table=\"peers\"} 0.859");
+    assert_has_line(text, "muster_table_fill_ratio{table=\"peers\"} 0.1718");
     assert_has_line(text, "muster_port_receive_packets_total{port=\"enp3s0f0\"} 500000");
     assert_has_line(text, "muster_announce_interval_seconds 1800");
     assert_has_line(text, "muster_health{status=\"ok\"} 1");
+    assert_has_line(text, "muster_access_list_entries{mode=\"open\"} 0");
+    assert_has_line(text, "muster_bans 0");
     assert_has_line(text, "muster_worker_busy_seconds_total{worker=\"0\"} 0.2");
     free(text);
 }
@@ -149,18 +139,18 @@ static void rates_are_those_of_the_last_second(void **state)
 {
     const struct observation_rates *rates;
 
-    observation_tick(console.observation);
+    observation_tick(console->observation);
     usleep(100 * 1000);
     fake_dataplane_advance(0.1, 10000);
-    observation_tick(console.observation);
-    rates = observation_rates(console.observation, 0);
+    observation_tick(console->observation);
+    rates = observation_rates(console->observation, 0);
     assert_true(rates->received > 7000 && rates->received < 11000);
     assert_true(rates->announces_ipv4 > 3000 && rates->announces_ipv4 < 5000);
     assert_true(rates->dropped > 300 && rates->dropped < 600);
     assert_true(rates->load > 0.0021 && rates->load < 0.0023);
     assert_true(rates->service_p50 > 1e-6 && rates->service_p99 > rates->service_p50);
-    assert_true(observation_rates(console.observation, 1)->time == 0);
-    assert_true(observation_rates(console.observation, 1000)->time == 0);
+    assert_true(observation_rates(console->observation, 1)->time == 0);
+    assert_true(observation_rates(console->observation, 1000)->time == 0);
 }
 
 static void a_quantile_lies_within_its_bucket(void **state)
@@ -181,39 +171,39 @@ static void a_worker_that_stands_still_is_stuck_after_seconds(void **state)
     char reason[256];
 
     fake_dataplane.worker[1].alive = false;
-    observation_refresh(console.observation);
-    assert_int_equal(observation_stuck_worker(console.observation), -1);
+    observation_refresh(console->observation);
+    assert_int_equal(observation_stuck_worker(console->observation), -1);
     for (int i = 0; i < 32; i++) {
         usleep(100 * 1000);
-        observation_refresh(console.observation);
+        observation_refresh(console->observation);
     }
-    assert_int_equal(observation_stuck_worker(console.observation), 1);
-    assert_int_equal(health_of(&console, reason, sizeof(reason)), HEALTH_FAILING);
+    assert_int_equal(observation_stuck_worker(console->observation), 1);
+    assert_int_equal(health_of(console, reason, sizeof(reason)), HEALTH_FAILING);
     assert_non_null(strstr(reason, "worker 1 on core 3"));
     fake_dataplane.worker[1].alive = true;
-    observation_refresh(console.observation);
-    assert_int_equal(health_of(&console, reason, sizeof(reason)), HEALTH_OK);
+    observation_refresh(console->observation);
+    assert_int_equal(health_of(console, reason, sizeof(reason)), HEALTH_OK);
 }
 
 static void health_tells_draining_and_lost_links(void **state)
 {
     char reason[256];
 
-    controlplane.draining = true;
-    assert_int_equal(health_of(&console, reason, sizeof(reason)), HEALTH_DRAINING);
+    fake_controlplane.draining = true;
+    assert_int_equal(health_of(console, reason, sizeof(reason)), HEALTH_DRAINING);
     fake_dataplane.port[0].link_up = false;
-    observation_refresh(console.observation);
-    assert_int_equal(health_of(&console, reason, sizeof(reason)), HEALTH_FAILING);
+    observation_refresh(console->observation);
+    assert_int_equal(health_of(console, reason, sizeof(reason)), HEALTH_FAILING);
     assert_non_null(strstr(reason, "enp3s0f0"));
     fake_dataplane.port[0].link_up = true;
-    controlplane.draining = false;
-    observation_refresh(console.observation);
+    fake_controlplane.draining = false;
+    observation_refresh(console->observation);
 }
 
 static void drops_come_busiest_first_and_only_those_that_occurred(void **state)
 {
-    json_t *drops = view_drops(&console, false);
-    json_t *all = view_drops(&console, true);
+    json_t *drops = view_drops(console, false);
+    json_t *all = view_drops(console, true);
 
     assert_int_equal(json_array_size(drops), 3);
     assert_string_equal(json_string_value(json_object_get(json_array_get(drops, 0), "reason")),
@@ -225,7 +215,7 @@ static void drops_come_busiest_first_and_only_those_that_occurred(void **state)
 
 static void live_has_one_row_a_second_that_passed(void **state)
 {
-    json_t *live = view_live(&console, 60);
+    json_t *live = view_live(console, 60);
     json_t *history = json_object_get(live, "history");
 
     assert_int_equal(json_array_size(json_object_get(history, "received")), 1);

@@ -1,70 +1,50 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ban add, del, list. A change holds when it is answered. */
+/* ban add, ban del, ban list */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../bans.h"
+#include "../../config_value.h"
+#include "../../log.h"
 #include "../console_state.h"
 #include "commands.h"
 
-enum { NANOSECONDS = 1000000000 };
+#define NANOSECONDS UINT64_C(1000000000)
 
-static struct controlplane *controlplane_of(const struct call *call)
+/* A duration is written as in the configuration. */
+static const struct config_key duration_key = {
+    .name = "duration",
+    .type = CONFIG_DURATION,
+    .size = sizeof(uint32_t),
+    .min = 1,
+    .max = 10 * 365 * 86400,
+};
+
+/* Ends the call and returns false when the prefix makes no sense. */
+static bool parse_prefix(struct call *call, struct ban *ban)
 {
-    const struct console *console = call_context(call);
+    const char *text = call_text(call, "prefix");
 
-    return console->controlplane;
-}
-
-/* False, and the call has ended, when the prefix makes no sense. */
-static bool take_prefix(struct call *call, struct ban *ban)
-{
-    const char *prefix = call_text(call, "prefix");
-
-    if (bans_parse(prefix, ban) == 0)
+    if (bans_parse(text, ban) == 0)
         return true;
-    call_error(call, JSON_RPC_INVALID_PARAMS,
-               "an address or a prefix: 192.0.2.7, 192.0.2.0/24, 2001:db8::/48", "not a prefix: %s",
-               prefix);
+    call_error(call, JSON_RPC_INVALID_PARAMS, "192.0.2.7, 192.0.2.0/24, 2001:db8::/48",
+               "\"%.64s\" is no address or prefix", text);
     return false;
 }
 
-/* "90s", "15m", "2h", "7d" in seconds; 0 for anything else. */
-static uint64_t parse_duration(const char *text)
-{
-    static const struct {
-        char letter;
-        unsigned seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    char *end;
-    unsigned long value;
-
-    if (*text < '0' || *text > '9')
-        return 0;
-    value = strtoul(text, &end, 10);
-    if (value > 100 * 365 * 86400ul)
-        return 0;
-    for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (*end == units[i].letter && end[1] == '\0')
-            return value * units[i].seconds;
-    return 0;
-}
-
-static bool take_end(struct call *call, struct ban *ban)
+static bool parse_end(struct call *call, struct ban *ban)
 {
     const char *text = call_text(call, "duration");
-    uint64_t seconds;
+    uint32_t seconds;
 
     ban->until = BAN_FOR_GOOD;
-    if (!text)
+    if (text == NULL)
         return true;
-    seconds = parse_duration(text);
-    if (seconds > 0 && seconds < (BAN_FOR_GOOD - bans_clock()) / NANOSECONDS) {
+    if (config_value_read(&duration_key, text, &seconds)) {
         ban->until = bans_clock() + seconds * NANOSECONDS;
         return true;
     }
-    call_error(call, JSON_RPC_INVALID_PARAMS, "90s, 15m, 2h or 7d", "not a duration: %s", text);
+    call_error(call, JSON_RPC_INVALID_PARAMS, "90s, 15m, 2h, 7d", "\"%.64s\" is no duration", text);
     return false;
 }
 
@@ -82,55 +62,72 @@ static json_t *view_ban(const struct ban *ban, uint64_t now)
     return view;
 }
 
-/* Answers with the ban, or with why XDP or the workers didn't take the change. */
-static void answer(struct call *call, const struct ban *ban)
+/* A ban that not everybody took is worse than none: the operator would rely on it. */
+static int publish_or_lift(struct controlplane *controlplane, const struct ban *ban)
 {
-    int error = controlplane_publish(controlplane_of(call));
+    int error = controlplane_publish(controlplane);
 
-    if (error)
-        call_error(call, JSON_RPC_INTERNAL_ERROR, "it is tried again within a minute",
-                   "noted, but not in force yet: %s", strerror(-error));
-    else
-        call_result(call, view_ban(ban, bans_clock()));
+    if (error != 0) {
+        bans_delete(controlplane->bans, ban);
+        controlplane_publish(controlplane);
+    }
+    return error;
 }
 
 void command_ban_add(struct call *call)
 {
+    const struct console *console = call_context(call);
     struct ban ban;
     int error;
 
-    if (!take_prefix(call, &ban) || !take_end(call, &ban))
+    if (!parse_prefix(call, &ban) || !parse_end(call, &ban))
         return;
-    error = bans_add(controlplane_of(call)->bans, &ban);
-    if (error)
-        call_error(call, JSON_RPC_REFUSED, "ban wider prefixes, or lift some bans",
-                   "no room for another ban: %s", strerror(-error));
-    else
-        answer(call, &ban);
+    error = bans_add(console->controlplane->bans, &ban);
+    if (error == 0)
+        error = publish_or_lift(console->controlplane, &ban);
+    if (error == 0) {
+        log_info("console", "ban added: prefix=%s duration=%s", call_text(call, "prefix"),
+                 call_text(call, "duration") != NULL ? call_text(call, "duration") : "forever");
+        call_result(call, view_ban(&ban, bans_clock()));
+    } else if (error == -ENOSPC) {
+        call_error(call, JSON_RPC_REFUSED, "lift some, or ban a wider prefix instead",
+                   "there are %d bans already, which is the most", BANS_MAX);
+    } else {
+        call_error(call, JSON_RPC_REFUSED, "see the log", "the ban can't be put in force: %s",
+                   strerror(-error));
+    }
 }
 
 void command_ban_del(struct call *call)
 {
-    struct ban ban = {.until = BAN_FOR_GOOD};
-    int error;
+    const struct console *console = call_context(call);
+    char text[BANS_TEXT_SIZE];
+    struct ban ban;
 
-    if (!take_prefix(call, &ban))
+    if (!parse_prefix(call, &ban))
         return;
-    error = bans_delete(controlplane_of(call)->bans, &ban);
-    if (error)
-        call_error(call, JSON_RPC_NOT_FOUND, "`ban list` shows the prefixes that are",
-                   "%s is not banned", call_text(call, "prefix"));
-    else
-        answer(call, &ban);
+    bans_format(&ban, text);
+    if (bans_delete(console->controlplane->bans, &ban) != 0) {
+        call_error(call, JSON_RPC_NOT_FOUND,
+                   "`ban list` shows the bans: name one as it stands there",
+                   "there is no ban of %s", text);
+        return;
+    }
+    controlplane_publish(console->controlplane);
+    log_info("console", "ban lifted: prefix=%s", text);
+    call_result(call, json_pack("{s:s}", "prefix", text));
 }
 
 void command_ban_list(struct call *call)
 {
-    json_t *views = json_array();
+    const struct console *console = call_context(call);
+    uint64_t now = bans_clock();
+    json_t *list = json_array();
+    const struct ban *bans;
     size_t count;
-    const struct ban *list = bans_list(controlplane_of(call)->bans, &count);
 
+    bans = bans_list(console->controlplane->bans, &count);
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(views, view_ban(&list[i], bans_clock()));
-    call_result(call, json_pack("{s:o}", "bans", views));
+        json_array_append_new(list, view_ban(&bans[i], now));
+    call_result(call, json_pack("{s:o}", "bans", list));
 }
