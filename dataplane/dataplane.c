@@ -176,6 +176,7 @@ static struct worker *make_worker(struct dataplane *dataplane, unsigned index)
     worker->secret = &config->secret;
     worker->core = config->cores[index];
     worker->huge_pages = config->huge_pages;
+    worker->deltas_slots = config->deltas;
     worker->published = &dataplane->published;
     worker->ports_count = config->ports_count;
     for (unsigned port = 0; port < config->ports_count; port++)
@@ -454,6 +455,15 @@ unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_
 }
 
 /* Jobs ---------------------------------------------------------------------------------------- */
+
+unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct delta *into,
+                          unsigned most, uint64_t *lost)
+{
+    struct deltas *deltas = dataplane->workers[worker]->pipeline.deltas;
+
+    *lost = 0;
+    return deltas ? deltas_take(deltas, into, most, lost) : 0;
+}
 
 int dataplane_submit(struct dataplane *dataplane, unsigned worker, struct dataplane_job *job)
 {

@@ -13,6 +13,7 @@
 #include "../bpf/cookie.h"
 #include "../bpf/limiter.h"
 #include "counters.h"
+#include "deltas.h"
 #include "swarms/inspect.h"
 #include "swarms/swarms.h"
 #include "swarms/transfer.h"
@@ -63,6 +64,7 @@ struct dataplane_config {
     uint32_t torrents_max;   /* of all workers together */
     uint64_t peers_max;      /* likewise */
     bool huge_pages;         /* false: EAL's --no-huge, and tables on 4 KiB pages */
+    unsigned deltas;         /* records of each worker's ring, a power of two; 0: none */
     unsigned mbuf_memory_mb; /* EAL memory where there are no huge pages; 0: as needed */
     char file_prefix[32];    /* EAL --file-prefix */
     const char *xdp_program; /* path of steering.bpf.o, for af_xdp ports */
@@ -161,6 +163,13 @@ uint32_t dataplane_now(const struct dataplane *dataplane);
 
 /* The worker that owns a swarm. */
 unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_hash);
+
+/*
+ * Takes up to `most` of what was announced to a worker since, if the configuration has `deltas`.
+ * *lost is how many records were lost so far, since the ring was full.
+ */
+unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct delta *into,
+                          unsigned most, uint64_t *lost);
 
 /* Jobs: what the owner of a table does for the control plane, a bounded slice a loop ----------- */
 

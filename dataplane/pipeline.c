@@ -226,6 +226,8 @@ static void act_announces(struct pipeline *pipeline)
         inspect_count_client(pipeline->swarms, peer_id_of(lane->requests[i]));
         announces[i] = &lane->requests[i]->announce;
     }
+    if (pipeline->deltas)
+        deltas_put(pipeline->deltas, announces, lane->count, pipeline->now);
     swarms_announce(pipeline->swarms, announces, lane->count, pipeline->now);
     for (unsigned i = 0; i < lane->count; i++) {
         struct request *request = lane->requests[i];

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "dataplane.h"
+#include "deltas.h"
 #include "listen.h"
 #include "request.h"
 
@@ -29,6 +30,7 @@ struct pipeline {
     unsigned worker, workers;
     uint64_t *counters;           /* [COUNTERS] */
     uint64_t random;              /* state of the jitter; any seed */
+    struct deltas *deltas;        /* where announces are told on; NULL: nowhere */
     struct limiter_line *limiter; /* LIMITER_TABLE_SIZE, zeroed; may be NULL if all is screened */
 
     /* Set now and then. */

@@ -225,6 +225,13 @@ int worker_prepare(void *argument)
     if (!worker->pipeline.swarms)
         return -EINVAL;
     worker->pipeline.limiter = worker->limits.base;
+    if (worker->deltas_slots > 0) {
+        if ((error = memory_map(&worker->deltas, deltas_size(worker->deltas_slots),
+                                worker->huge_pages)))
+            return error;
+        worker->pipeline.deltas = worker->deltas.base;
+        deltas_init(worker->pipeline.deltas, worker->deltas_slots);
+    }
     worker->pipeline.random = rte_rdtsc();
     worker->pipeline.now = clock_seconds(worker->clock, rte_rdtsc());
     worker->expiry_round = size / 64; /* lines; the first round tells better */
@@ -236,6 +243,7 @@ void worker_release(struct worker *worker)
 {
     memory_unmap(&worker->tables);
     memory_unmap(&worker->limits);
+    memory_unmap(&worker->deltas);
 }
 
 void worker_read_report(const struct worker *worker, struct worker_report *into)

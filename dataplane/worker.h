@@ -80,12 +80,13 @@ struct worker {
     uint64_t expiry_round;  /* lines of the last round */
     unsigned idle_turns;
     struct jobs jobs;
-    struct memory tables, limits;
+    struct memory tables, limits, deltas;
 
     /* Set before it runs. */
     unsigned core;
     struct swarms_limits swarms_limits;
     const struct swarms_secret *secret;
+    unsigned deltas_slots; /* 0: none */
     bool huge_pages;
 
     /* Shared with the control thread. */
