@@ -37,6 +37,18 @@ static void check_ports(const struct config *config, struct config_report *repor
     }
 }
 
+/* Zero-copy needs the driver, which generic mode goes without. */
+static void check_xdp(const struct config *config, struct config_report *report)
+{
+    const struct dataplane_config *dataplane = &config->dataplane;
+
+    for (unsigned i = 0; i < dataplane->ports_count; i++)
+        if (config->xdp.mode == STEERING_GENERIC && dataplane->ports[i].kind == DATAPLANE_AF_XDP &&
+            !dataplane->ports[i].force_copy)
+            config_complain(report, "ports", i + 1,
+                            "expected force_copy: true for xdp.mode generic, found false");
+}
+
 static void check_listen(const struct config *config, struct config_report *report)
 {
     const struct dataplane_config *dataplane = &config->dataplane;
@@ -84,6 +96,7 @@ void config_check(const struct config *config, struct config_report *report)
 {
     check_cores(config, report);
     check_ports(config, report);
+    check_xdp(config, report);
     check_listen(config, report);
     check_tracker(config, report);
     check_access(config, report);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A configuration of any bytes: refused with reasons, or taken; and what is taken, printed, is taken
- * again as the same.
+ * A configuration of any bytes: refused with reasons, or taken; and what is taken, printed, is
+ * taken again as the same.
  */
 #include <stdint.h>
 #include <stdlib.h>

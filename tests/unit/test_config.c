@@ -264,6 +264,9 @@ static void refuses_what_contradicts_itself(void **state)
     assert_refused(PORTS "listen: ['1.2.3.4:5', '1.2.3.4:5']\n",
                    "/etc/muster.yaml:4: listen[1]: expected each address once, found item 0 "
                    "again\n");
+    assert_refused(PORTS "xdp: {mode: generic}\n",
+                   "/etc/muster.yaml:2: ports[0]: expected force_copy: true for xdp.mode generic, "
+                   "found false\n");
     assert_refused(PORTS "access: {mode: allow}\n",
                    "/etc/muster.yaml: access.file: expected a list for access.mode allow, found "
                    "nothing\n");
