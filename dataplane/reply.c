@@ -2,42 +2,69 @@
 #include "reply.h"
 
 #include <endian.h>
-#include <smmintrin.h>
 #include <string.h>
 
 #include "../bpf/rules.h"
 
 /*
- * The sum of RFC 1071 over bytes in the order of memory: such a sum needs no swapping on either
- * side. 32 bits at a time into lanes of 64: there are no carries to follow.
+ * Sums of RFC 1071 over bytes in the order of memory, which need no swapping on either side: 32
+ * bits at a time into 64, so that there are no carries to follow.
  */
-static inline uint64_t sum_bytes(const void *data, unsigned length)
+static inline uint64_t sum_words(uint64_t words)
 {
-    const __m128i zero = _mm_setzero_si128();
-    const uint8_t *bytes = data;
-    __m128i low = zero, high = zero;
-    uint64_t sum;
-    uint32_t word = 0;
-    uint16_t half = 0;
+    return (words & 0xffffffff) + (words >> 32);
+}
 
-    for (; length >= 16; bytes += 16, length -= 16) {
-        __m128i block = _mm_loadu_si128((const __m128i *)bytes);
+static uint64_t sum_bytes(const uint8_t *bytes, unsigned length)
+{
+    uint64_t sum = 0, word;
 
-        low = _mm_add_epi64(low, _mm_unpacklo_epi32(block, zero));
-        high = _mm_add_epi64(high, _mm_unpackhi_epi32(block, zero));
-    }
-    low = _mm_add_epi64(low, high);
-    sum = (uint64_t)_mm_cvtsi128_si64(low) + (uint64_t)_mm_extract_epi64(low, 1);
     for (; length >= sizeof(word); bytes += sizeof(word), length -= (unsigned)sizeof(word)) {
         memcpy(&word, bytes, sizeof(word));
-        sum += word;
+        sum += sum_words(word);
     }
-    if (length >= sizeof(half)) {
-        memcpy(&half, bytes, sizeof(half));
-        sum += half;
-        bytes += sizeof(half);
+    if (length > 0) {
+        word = 0;
+        memcpy(&word, bytes, length);
+        sum += sum_words(word);
     }
-    return sum + (length & 1 ? *bytes : 0);
+    return sum;
+}
+
+typedef uint64_t vector __attribute__((vector_size(16)));
+
+enum { SUM_BLOCK = 64 };
+
+/* One block, but for the bytes that `mask` clears. */
+static inline vector sum_block(const uint8_t *bytes, const uint8_t *mask)
+{
+    vector sum = {0};
+
+    for (unsigned i = 0; i < SUM_BLOCK / sizeof(vector); i++) {
+        vector part, keep;
+
+        memcpy(&part, bytes + i * sizeof(part), sizeof(part));
+        memcpy(&keep, mask + i * sizeof(keep), sizeof(keep));
+        part &= keep;
+        sum += (part & 0xffffffff) + (part >> 32);
+    }
+    return sum;
+}
+
+/*
+ * The same sum, by whole blocks: a loop that goes as often as the reply has cache lines, about, is
+ * easier to predict than one that goes as often as it has peers, and a wrong guess costs as much as
+ * a whole sum. Up to SUM_BLOCK - 1 bytes behind the end are read, and masked out.
+ */
+static inline uint64_t sum_blocks(const uint8_t *bytes, unsigned length)
+{
+    static const uint8_t masks[2 * SUM_BLOCK] = {[0 ... SUM_BLOCK - 1] = 0xff};
+    vector sum = {0};
+
+    for (; length > SUM_BLOCK; bytes += SUM_BLOCK, length -= SUM_BLOCK)
+        sum += sum_block(bytes, masks);
+    sum += sum_block(bytes, masks + SUM_BLOCK - length);
+    return sum[0] + sum[1];
 }
 
 static inline uint16_t sum_fold(uint64_t sum)
@@ -47,12 +74,6 @@ static inline uint16_t sum_fold(uint64_t sum)
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     return (uint16_t)sum;
-}
-
-/* Of the pseudo-header, all but the addresses. */
-static inline uint64_t sum_pseudo(unsigned udp_length)
-{
-    return (uint64_t)htobe16(WIRE_IPPROTO_UDP) + htobe16((uint16_t)udp_length);
 }
 
 /* Every reply begins alike. The transaction ID moves from where a request has it. */
@@ -135,59 +156,79 @@ static inline void finish_ethernet(struct wire_eth *eth)
     memcpy(eth->destination, client, sizeof(client));
 }
 
+/*
+ * The sums of headers are made of what is written, not read back: bytes just stored in one width
+ * and loaded in another cost as much as the rest of the reply.
+ */
+
 /* Returns the sum of the addresses; so does finish_ipv6(). */
 static inline uint64_t finish_ipv4(struct wire_ipv4 *ipv4, unsigned udp_length, bool offload)
 {
-    uint32_t client = ipv4->source;
+    const uint16_t begin = htobe16(0x4500 | RULES_REPLY_TOS);
+    const uint16_t id = htobe16(RULES_REPLY_IPV4_ID);
+    const uint16_t fragment = htobe16(RULES_REPLY_IPV4_FRAGMENT);
+    const uint16_t lifetime = htobe16(RULES_REPLY_TTL << 8 | WIRE_IPPROTO_UDP);
+    uint16_t total = htobe16((uint16_t)(sizeof(*ipv4) + udp_length));
+    uint32_t client = ipv4->source, server = ipv4->destination;
+    uint64_t addresses = (uint64_t)client + server;
 
-    ipv4->version_ihl = 0x45;
-    ipv4->tos = RULES_REPLY_TOS;
-    ipv4->total_length = htobe16((uint16_t)(sizeof(*ipv4) + udp_length));
-    ipv4->id = htobe16(RULES_REPLY_IPV4_ID);
-    ipv4->fragment = htobe16(RULES_REPLY_IPV4_FRAGMENT);
-    ipv4->ttl = RULES_REPLY_TTL;
-    ipv4->checksum = 0;
-    ipv4->source = ipv4->destination;
+    memcpy(&ipv4->version_ihl, &begin, sizeof(begin));
+    ipv4->total_length = total;
+    ipv4->id = id;
+    ipv4->fragment = fragment;
+    memcpy(&ipv4->ttl, &lifetime, sizeof(lifetime));
+    ipv4->checksum =
+        offload ? 0 : (uint16_t)~sum_fold(addresses + begin + total + id + fragment + lifetime);
+    ipv4->source = server;
     ipv4->destination = client;
-    if (!offload)
-        ipv4->checksum = (uint16_t)~sum_fold(sum_bytes(ipv4, sizeof(*ipv4)));
-    return (uint64_t)ipv4->source + ipv4->destination;
+    return addresses;
 }
 
 static inline uint64_t finish_ipv6(struct wire_ipv6 *ipv6, unsigned udp_length)
 {
-    uint8_t client[sizeof(ipv6->source)];
+    struct {
+        uint64_t source[2], destination[2];
+    } packet, reply;
 
-    ipv6->version_class_flow = htobe32(UINT32_C(6) << 28);
+    memcpy(&packet, ipv6->source, sizeof(packet));
+    memcpy(reply.source, packet.destination, sizeof(reply.source));
+    memcpy(reply.destination, packet.source, sizeof(reply.destination));
+    ipv6->version_class_flow = htobe32(UINT32_C(6) << 28 | RULES_REPLY_TOS << 20);
     ipv6->payload_length = htobe16((uint16_t)udp_length);
     ipv6->hop_limit = RULES_REPLY_TTL;
-    memcpy(client, ipv6->source, sizeof(client));
-    memcpy(ipv6->source, ipv6->destination, sizeof(client));
-    memcpy(ipv6->destination, client, sizeof(client));
-    return sum_bytes(ipv6->source, 2 * sizeof(client));
+    memcpy(ipv6->source, &reply, sizeof(reply));
+    return sum_words(packet.source[0]) + sum_words(packet.source[1]) +
+           sum_words(packet.destination[0]) + sum_words(packet.destination[1]);
 }
 
-/* `sum` is that of the pseudo-header. */
-static inline void finish_udp(struct wire_udp *udp, unsigned udp_length, uint64_t sum, bool offload)
+/* `sum` is that of the addresses; `room` is what there is from the payload on. */
+static inline void finish_udp(struct wire_udp *udp, unsigned udp_length, unsigned room,
+                              uint64_t sum, bool offload)
 {
-    uint16_t client = udp->source_port;
-    uint16_t checksum;
+    const uint8_t *payload = (const uint8_t *)(udp + 1);
+    unsigned payload_length = udp_length - (unsigned)sizeof(*udp);
+    uint16_t client = udp->source_port, server = udp->destination_port;
+    uint16_t length = htobe16((uint16_t)udp_length), checksum;
 
-    udp->source_port = udp->destination_port;
+    udp->source_port = server;
     udp->destination_port = client;
-    udp->length = htobe16((uint16_t)udp_length);
-    udp->checksum = 0;
+    udp->length = length;
+    sum += (uint64_t)htobe16(WIRE_IPPROTO_UDP) + length;
     if (offload) {
         udp->checksum = sum_fold(sum);
         return;
     }
-    checksum = (uint16_t)~sum_fold(sum + sum_bytes(udp, udp_length));
+    sum += (uint64_t)client + server + length;
+    sum += payload_length + SUM_BLOCK <= room ? sum_blocks(payload, payload_length)
+                                              : sum_bytes(payload, payload_length);
+    checksum = (uint16_t)~sum_fold(sum);
     udp->checksum = checksum ? checksum : 0xffff; /* 0 would say that there is none */
 }
 
 void reply_finish(struct request *request)
 {
     unsigned udp_length = (unsigned)sizeof(struct wire_udp) + request->payload_length;
+    unsigned payload;
     void *network;
     uint64_t sum;
 
@@ -198,7 +239,8 @@ void reply_finish(struct request *request)
     network = request->frame + request->network;
     sum = request->family == SWARMS_IPV4 ? finish_ipv4(network, udp_length, request->offload)
                                          : finish_ipv6(network, udp_length);
+    payload = request->transport + (unsigned)sizeof(struct wire_udp);
     finish_udp((struct wire_udp *)(request->frame + request->transport), udp_length,
-               sum + sum_pseudo(udp_length), request->offload);
+               request->room - payload, sum, request->offload);
     request->length = (uint16_t)(request->transport + udp_length);
 }

@@ -159,6 +159,10 @@ static void checksums_are_right_for_random_payloads(void **state)
         frame.request.announce.seeders = (uint32_t)random();
         for (unsigned b = 0; b < 74 * 18; b++)
             request_payload(&frame.request)[20 + b] = (uint8_t)random();
+        if (round % 3 == 0) /* no room to read beyond the end */
+            frame.request.room =
+                (uint16_t)(frame.payload + 20 +
+                           frame.request.announce.peers_count * (shape->ipv6 ? 18u : 6u));
         if (round % 5 == 0) /* much carrying */
             memset(request_payload(&frame.request) + 20, 0xff, 74 * 18);
         reply_announce(&frame.request, (uint32_t)random());
