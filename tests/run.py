@@ -107,11 +107,12 @@ def count_meson_test(record, tally):
         tally.ok()
 
 
-def run_meson(tally, pattern):
+def run_meson(tally, pattern, drills):
     log = BUILD / "meson-logs" / "testlog.json"
     known = json.loads(subprocess.run(["meson", "introspect", "--tests", str(BUILD)],
                                       capture_output=True, text=True, check=True).stdout)
-    names = [test["name"] for test in known if pattern in test["name"]]
+    names = [test["name"] for test in known if pattern in test["name"]
+             and (drills or not any(suite.endswith(":drills") for suite in test["suite"]))]
     if not names:
         print("no unit tests" + (f" with '{pattern}' in the name" if pattern else ""))
         return
@@ -194,7 +195,7 @@ def main():
         check_format(tally)
         check_license(tally)
     headline("unit tests")
-    run_meson(tally, arguments.pattern)
+    run_meson(tally, arguments.pattern, arguments.drills)
     if not arguments.quick:
         headline("end to end")
         with HugePages():
