@@ -195,9 +195,9 @@ const struct config_key config_keys[] = {
      .help = "The compiled program, steering.bpf.o."},
     {"xdp.mode", CONFIG_CHOICE, FIELD(xdp.mode), .choices = xdp_mode_choices, .initial = "auto",
      .restart = RESTART_PROGRAM,
-     .help =
-         "native: in the driver. generic: in the kernel's stack, slower, works everywhere, and needs "
-         "force_copy of the ports. auto: native where the driver has it."},
+     .help = "native: in the driver. generic: in the kernel's stack, slower, works everywhere, and "
+             "needs "
+             "force_copy of the ports. auto: native where the driver has it."},
     {"xdp.answer_connect", CONFIG_BOOL, FIELD(xdp.answer_connect), .initial = "true",
      .help = "Answer connect requests in the program already, before a worker sees them."},
 
