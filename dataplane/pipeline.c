@@ -25,6 +25,28 @@ static inline void lane_add(struct lane *lane, struct request *request)
     lane->requests[lane->count++] = request;
 }
 
+/*
+ * Pushes a line that was written here out to the cache that all cores share: from there another
+ * core gets it in half the time. A hint; processors that don't know it take it for a no-op.
+ */
+static inline void demote_line(const void *line)
+{
+    __asm__ volatile("cldemote %0" : : "m"(*(const char *)line));
+}
+
+/* To the worker `owner`: this one, or another, who then finds the request near. */
+static inline void pass_on(struct pipeline *pipeline, unsigned owner, struct lane *own,
+                           struct request *request)
+{
+    if (owner == pipeline->worker) {
+        lane_add(own, request);
+        return;
+    }
+    lane_add(&pipeline->away[owner], request);
+    demote_line(request);
+    demote_line((const char *)request + CACHE_LINE);
+}
+
 static inline void drop(struct pipeline *pipeline, struct request *request, enum counter reason)
 {
     pipeline->counters[reason]++;
@@ -161,7 +183,7 @@ static void steer_announce(struct pipeline *pipeline, struct request *request)
         return;
     }
     owner = handoff_owner(request->announce.hash, pipeline->workers);
-    lane_add(owner == pipeline->worker ? &pipeline->announces : &pipeline->away[owner], request);
+    pass_on(pipeline, owner, &pipeline->announces, request);
 }
 
 static void steer_scrape(struct pipeline *pipeline, struct request *request)
@@ -174,7 +196,7 @@ static void steer_scrape(struct pipeline *pipeline, struct request *request)
         return;
     }
     owner = scrape_next(request, pipeline->worker);
-    lane_add(owner == pipeline->worker ? &pipeline->scrapes : &pipeline->away[owner], request);
+    pass_on(pipeline, owner, &pipeline->scrapes, request);
 }
 
 void pipeline_steer(struct pipeline *pipeline)
@@ -192,9 +214,14 @@ void pipeline_steer(struct pipeline *pipeline)
 
 void pipeline_join(struct pipeline *pipeline, struct request *const requests[], unsigned count)
 {
+    for (unsigned i = 0; i < count; i++) { /* another core wrote them */
+        __builtin_prefetch(requests[i], 1);
+        __builtin_prefetch((const char *)requests[i] + CACHE_LINE, 1);
+    }
     for (unsigned i = 0; i < count; i++) {
         struct request *request = requests[i];
 
+        prefetch_frame(request);
         if (request->verdict == REQUEST_ANNOUNCE)
             lane_add(&pipeline->announces, request);
         else if (request->verdict == REQUEST_SCRAPE)
@@ -251,7 +278,7 @@ static void act_scrapes(struct pipeline *pipeline)
         if (request->verdict == REQUEST_REPLY_SCRAPE)
             lane_add(&pipeline->replies, request);
         else
-            lane_add(&pipeline->away[scrape_next(request, pipeline->worker)], request);
+            pass_on(pipeline, scrape_next(request, pipeline->worker), lane, request);
     }
     lane->count = 0;
 }

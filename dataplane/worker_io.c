@@ -55,11 +55,8 @@ unsigned worker_take(struct worker *worker, struct handoff_ring *ring, unsigned 
     struct request *requests[SWARMS_BURST_MAX];
     unsigned count = handoff_take(ring, items, most);
 
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         requests[i] = items[i];
-        __builtin_prefetch(requests[i], 1);
-        __builtin_prefetch(&requests[i]->announce.peers, 1); /* its second line */
-    }
     pipeline_join(&worker->pipeline, requests, count);
     return count;
 }
