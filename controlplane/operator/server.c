@@ -265,12 +265,25 @@ struct server *server_new(struct event_base *base, int fd, const struct server_p
     return server;
 }
 
+/* What the socket takes without waiting: the reply to "shutdown" is of this kind. */
+static void flush(struct client *client)
+{
+    struct evbuffer *output = bufferevent_get_output(client->stream);
+
+    evbuffer_unfreeze(output, 1); /* bufferevents let nobody else take from it */
+    evbuffer_write(output, bufferevent_getfd(client->stream));
+}
+
 void server_free(struct server *server)
 {
+    struct client *client;
+
     if (server == NULL)
         return;
-    while (!TAILQ_EMPTY(&server->clients))
-        client_free(TAILQ_FIRST(&server->clients));
+    while ((client = TAILQ_FIRST(&server->clients)) != NULL) {
+        flush(client);
+        client_free(client);
+    }
     if (server->listener != NULL)
         evconnlistener_free(server->listener);
     if (server->resume != NULL)

@@ -219,14 +219,15 @@ static void put_frame(const char *frame, unsigned columns, unsigned rows)
 
 static void show(const json_t *live)
 {
-    struct winsize size = {.ws_col = 80, .ws_row = 24};
+    struct winsize size;
     char *frame = NULL;
     size_t length;
     FILE *out = open_memstream(&frame, &length);
 
-    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
     if (out == NULL)
         return;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
+        size = (struct winsize){.ws_col = 80, .ws_row = 24};
     top_draw(live, size.ws_col, out);
     fclose(out);
     put_frame(frame, size.ws_col, size.ws_row);
