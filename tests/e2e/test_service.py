@@ -282,6 +282,15 @@ def test_the_units_capabilities_are_enough(testbed, unprivileged):
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_the_unit_lets_musterd_have_its_own_filter():
+    named = unit_values("SystemCallFilter")
+    assert {"bpf", "seccomp"} <= set(named)
+    for group in (name for name in named if name.startswith("@")):
+        assert subprocess.run(["systemd-analyze", "syscall-filter", group],
+                              stdout=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_the_unit_is_well_formed(tmp_path):
     unit = tmp_path / "muster.service"
     text = re.sub(r"^(ExecStart|ExecReload)=.*", r"\1=/bin/true", UNIT.read_text(), flags=re.MULTILINE)
