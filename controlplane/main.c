@@ -256,7 +256,15 @@ static int start_steering_maps(struct controlplane *controlplane, char *error)
 
     if (failed || !controlplane->steering)
         return failed;
-    return steering_open(controlplane->steering, owner, error);
+    failed = steering_open(controlplane->steering, owner, error);
+    for (unsigned i = 0; !failed && i < controlplane->config.dataplane.ports_count; i++) {
+        const struct dataplane_port_config *port = &controlplane->config.dataplane.ports[i];
+
+        if (port->kind == DATAPLANE_AF_XDP)
+            log_info("steering", "program attached: interface=%s mode=%s", port->device,
+                     steering_mode_of(controlplane->steering, port->device));
+    }
+    return failed;
 }
 
 static int start_console(struct controlplane *controlplane, char *error)

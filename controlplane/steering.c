@@ -16,7 +16,7 @@
 
 struct interface {
     char name[sizeof(((struct dataplane_port_config *)NULL)->device)];
-    const char *mode; /* "none" until opened */
+    struct steering_attachment attachment; /* none until opened */
 };
 
 struct steering {
@@ -55,7 +55,7 @@ static struct steering *steering_create(const struct dataplane_config *config,
         if (config->ports[i].kind != DATAPLANE_AF_XDP)
             continue;
         memcpy(interface->name, config->ports[i].device, sizeof(interface->name));
-        interface->mode = "none";
+        interface->attachment.mode = "none";
         steering->interfaces_count++;
     }
     return steering;
@@ -141,8 +141,8 @@ int steering_open(struct steering *steering, uid_t owner, char *error)
     for (unsigned i = 0; result == 0 && i < steering->interfaces_count; i++) {
         struct interface *interface = &steering->interfaces[i];
 
-        result = steering_program_settle(interface->name, steering->mode, error);
-        interface->mode = steering_program_mode(interface->name);
+        result =
+            steering_program_settle(interface->name, steering->mode, &interface->attachment, error);
     }
     if (result == 0)
         result = open_maps(steering, error);
@@ -157,7 +157,7 @@ const char *steering_mode_of(const struct steering *steering, const char *name)
 {
     for (unsigned i = 0; steering && i < steering->interfaces_count; i++)
         if (strcmp(steering->interfaces[i].name, name) == 0)
-            return steering->interfaces[i].mode;
+            return steering->interfaces[i].attachment.mode;
     return "none";
 }
 
@@ -304,7 +304,8 @@ void steering_close(struct steering *steering)
     bpf_object__close(steering->tried);
     if (steering->lock >= 0) {
         for (unsigned i = 0; i < steering->interfaces_count; i++)
-            steering_program_detach(steering->interfaces[i].name);
+            steering_program_detach(steering->interfaces[i].name,
+                                    &steering->interfaces[i].attachment);
         steering_pins_unlock(steering->lock);
     }
     free(steering);

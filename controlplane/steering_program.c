@@ -139,9 +139,30 @@ static bool is_ours(const char *name)
     return strncmp(name, STEERING_PROGRAM, BPF_OBJ_NAME_LEN - 1) == 0;
 }
 
-static int detach(const char *interface)
+static const struct mode {
+    unsigned attached; /* as the kernel tells it */
+    unsigned flag;     /* as it is to be told */
+    const char *name;
+} modes[] = {
+    {XDP_ATTACHED_DRV, XDP_FLAGS_DRV_MODE, "native"},
+    {XDP_ATTACHED_SKB, XDP_FLAGS_SKB_MODE, "generic"},
+    {XDP_ATTACHED_HW, XDP_FLAGS_HW_MODE, "offloaded"},
+    {XDP_ATTACHED_NONE, 0, "none"},
+};
+
+static const struct mode *mode_of(const struct bpf_xdp_query_opts *query)
 {
-    return bpf_xdp_detach((int)if_nametoindex(interface), 0, NULL);
+    const struct mode *mode = modes;
+
+    while (mode->flag != 0 && mode->attached != query->attach_mode)
+        mode++;
+    return mode;
+}
+
+/* The kernel detaches only in the mode that it is told. */
+static int detach(const char *interface, const struct bpf_xdp_query_opts *query)
+{
+    return bpf_xdp_detach((int)if_nametoindex(interface), mode_of(query)->flag, NULL);
 }
 
 int steering_program_clear(const char *interface, char *error)
@@ -159,24 +180,11 @@ int steering_program_clear(const char *interface, char *error)
                      interface, name, query.prog_id, interface);
             return -EBUSY;
         }
-        result = detach(interface);
+        result = detach(interface, &query);
     }
     if (result < 0)
         snprintf(error, STEERING_ERROR_SIZE, "interface %s: %s", interface, strerror(-result));
     return result;
-}
-
-void steering_program_detach(const char *interface)
-{
-    LIBBPF_OPTS(bpf_xdp_query_opts, query);
-    char name[BPF_OBJ_NAME_LEN];
-    int fd = attached(interface, &query, name);
-
-    if (fd <= 0)
-        return;
-    close(fd);
-    if (is_ours(name))
-        detach(interface);
 }
 
 static unsigned mode_flag(enum steering_mode mode)
@@ -215,13 +223,27 @@ int steering_program_attach(const char *interface, struct bpf_object *object,
     return result;
 }
 
-int steering_program_settle(const char *interface, enum steering_mode mode, char *error)
+static int go_generic(const char *interface, int program, struct bpf_xdp_query_opts *query)
+{
+    int index = (int)if_nametoindex(interface);
+    int result = detach(interface, query);
+
+    if (result == 0)
+        result = bpf_xdp_attach(index, program, XDP_FLAGS_SKB_MODE, NULL);
+    if (result == 0)
+        result = bpf_xdp_query(index, 0, query);
+    return result;
+}
+
+int steering_program_settle(const char *interface, enum steering_mode mode,
+                            struct steering_attachment *attachment, char *error)
 {
     LIBBPF_OPTS(bpf_xdp_query_opts, query);
     char name[BPF_OBJ_NAME_LEN];
     int program = attached(interface, &query, name);
     int result = 0;
 
+    *attachment = (struct steering_attachment){0, "none"};
     if (program <= 0 || !is_ours(name)) {
         snprintf(error, STEERING_ERROR_SIZE, "interface %s doesn't have our XDP program",
                  interface);
@@ -233,38 +255,24 @@ int steering_program_settle(const char *interface, enum steering_mode mode, char
                  interface);
         result = -EOPNOTSUPP;
     } else if (mode == STEERING_GENERIC && query.attach_mode != XDP_ATTACHED_SKB) {
-        result = detach(interface);
-        if (result == 0)
-            result =
-                bpf_xdp_attach((int)if_nametoindex(interface), program, XDP_FLAGS_SKB_MODE, NULL);
+        result = go_generic(interface, program, &query);
         if (result != 0)
             snprintf(error, STEERING_ERROR_SIZE, "interface %s: can't go over to generic XDP: %s",
                      interface, strerror(-result));
     }
     if (program > 0)
         close(program);
+    if (result == 0)
+        *attachment = (struct steering_attachment){query.prog_id, mode_of(&query)->name};
     return result;
 }
 
-const char *steering_program_mode(const char *interface)
+void steering_program_detach(const char *interface, const struct steering_attachment *attachment)
 {
     LIBBPF_OPTS(bpf_xdp_query_opts, query);
-    char name[BPF_OBJ_NAME_LEN];
-    int program = attached(interface, &query, name);
+    unsigned index = if_nametoindex(interface);
 
-    if (program <= 0)
-        return "none";
-    close(program);
-    if (!is_ours(name))
-        return "none";
-    switch (query.attach_mode) {
-    case XDP_ATTACHED_DRV:
-        return "native";
-    case XDP_ATTACHED_SKB:
-        return "generic";
-    case XDP_ATTACHED_HW:
-        return "offloaded";
-    default:
-        return "none";
-    }
+    if (attachment->program != 0 && index != 0 && bpf_xdp_query((int)index, 0, &query) == 0 &&
+        query.prog_id == attachment->program)
+        detach(interface, &query);
 }

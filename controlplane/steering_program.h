@@ -24,11 +24,15 @@ int steering_program_clear(const char *interface, char *error);
 int steering_program_attach(const char *interface, struct bpf_object *object,
                             enum steering_mode mode, char *error);
 
-/* Detaches our program, if any. */
-void steering_program_detach(const char *interface);
+/* Our program on an interface. */
+struct steering_attachment {
+    uint32_t program; /* its id; 0: none */
+    const char *mode; /* "native", "generic", "offloaded"; "none" */
+};
 
-/* Checks that our program is attached in that mode; in generic mode, moves it there. */
-int steering_program_settle(const char *interface, enum steering_mode mode, char *error);
+/* Checks that our program is attached in that mode; for generic mode, moves it there. */
+int steering_program_settle(const char *interface, enum steering_mode mode,
+                            struct steering_attachment *attachment, char *error);
 
-/* "native", "generic", "offloaded", or "none" when it isn't attached. */
-const char *steering_program_mode(const char *interface);
+/* Detaches that program, if it is still there. Needs CAP_NET_ADMIN only. */
+void steering_program_detach(const char *interface, const struct steering_attachment *attachment);
