@@ -222,7 +222,13 @@ static void want_checksums(struct rte_eth_conf *conf, const struct rte_eth_dev_i
     const uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
     const uint64_t tx = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
 
-    conf->rxmode.offloads |= rx & info->rx_offload_capa;
+    /*
+     * NICs check both. What would check UDP alone is a hypervisor's device: asked to, it passes on
+     * frames of neighbours with checksums yet to be computed, and the exception port's kernel would
+     * throw them away.
+     */
+    if ((info->rx_offload_capa & rx) == rx)
+        conf->rxmode.offloads |= rx;
     if ((info->tx_offload_capa & tx) == tx)
         conf->txmode.offloads |= tx;
 }
