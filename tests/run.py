@@ -131,7 +131,7 @@ def run_pytest(tally, pattern, drills):
     report = BUILD / "e2e.xml"
     report.unlink(missing_ok=True)
     command = [PYTHON, "-m", "pytest", "-v", "--tb=short", "--durations=10", "-p", "no:cacheprovider",
-               f"--junitxml={report}", "tests/e2e"]
+               f"--junitxml={report}", "-rs", "tests/e2e", "tests/vm"]
     if pattern:
         command += ["-k", pattern]
     if drills:
