@@ -63,6 +63,7 @@ static void add_log_levels(struct arguments *arguments, const struct dataplane_c
     add(arguments, "--log-level=warning");
     add(arguments, "--log-level=lib.eal:error");
     add(arguments, "--log-level=pmd.net.tap:critical");
+    add(arguments, "--log-level=pmd.net.memif:error");
 }
 
 static void add_memory(struct arguments *arguments, const struct dataplane_config *config,
