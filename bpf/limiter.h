@@ -142,29 +142,46 @@ LIMITER_INLINE uint64_t limiter_debt(uint64_t cell, uint64_t now)
  */
 typedef uint64_t limiter_place;
 
-/*
- * The source's own cell, else the one with the least debt. A source's cell is most often at `home`,
- * which is looked at first.
- */
+LIMITER_INLINE unsigned limiter_home(uint64_t hash)
+{
+    return hash >> 32 & (LIMITER_WAYS - 1);
+}
+
+LIMITER_INLINE limiter_place limiter_place_at(const struct limiter_line *line, uint64_t way,
+                                              uint64_t now)
+{
+    return limiter_debt(line->cells[way], now) << LIMITER_WAY_BITS | way;
+}
+
+/* A source's cell is most often at home. */
+LIMITER_INLINE int limiter_is_home(const struct limiter_line *line, uint64_t hash)
+{
+    return line->cells[limiter_home(hash)] >> 48 == hash >> 48;
+}
+
+/* The source's own cell, wherever it is, else the one with the least debt: at home if it may be. */
+LIMITER_INLINE limiter_place limiter_search(const struct limiter_line *line, uint64_t hash,
+                                            uint64_t now)
+{
+    limiter_place least = limiter_place_at(line, limiter_home(hash), now);
+
+#pragma GCC unroll 8
+    for (uint64_t way = 0; way < LIMITER_WAYS; way++) {
+        limiter_place place = limiter_place_at(line, way, now);
+
+        if (line->cells[way] >> 48 == hash >> 48)
+            return place;
+        if (place >> LIMITER_WAY_BITS < least >> LIMITER_WAY_BITS)
+            least = place;
+    }
+    return least;
+}
+
 LIMITER_INLINE limiter_place limiter_find(const struct limiter_line *line, uint64_t hash,
                                           uint64_t now)
 {
-    uint64_t tag = hash >> 48;
-    uint64_t home = hash >> 32 & (LIMITER_WAYS - 1);
-    limiter_place least = limiter_debt(line->cells[home], now) << LIMITER_WAY_BITS | home;
-
-    if (line->cells[home] >> 48 == tag)
-        return least;
-#pragma GCC unroll 8
-    for (uint64_t way = 0; way < LIMITER_WAYS; way++) {
-        uint64_t cell = line->cells[way];
-        limiter_place place = limiter_debt(cell, now) << LIMITER_WAY_BITS | way;
-
-        if (cell >> 48 == tag)
-            return place;
-        least = place < least ? place : least;
-    }
-    return least;
+    return limiter_is_home(line, hash) ? limiter_place_at(line, limiter_home(hash), now)
+                                       : limiter_search(line, hash, now);
 }
 
 LIMITER_INLINE int limiter_has_room(limiter_place place, const struct limiter_limit *limit)

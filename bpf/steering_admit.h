@@ -51,9 +51,9 @@ struct steering_budget {
 };
 
 /* A global function: the verifier goes through the search once, not once for every path to it. */
-__noinline __u64 budget_find(const struct limiter_line *line, __u64 hash, __u64 now)
+__noinline __u64 budget_search(const struct limiter_line *line, __u64 hash, __u64 now)
 {
-    return line ? limiter_find(line, hash, now) : 0;
+    return line ? limiter_search(line, hash, now) : 0;
 }
 
 /* Returns 0 when the prefix is over its limit. */
@@ -71,7 +71,9 @@ STEERING_INLINE int budget_open(struct steering_budget *budget,
     budget->line = bpf_map_lookup_elem(&STEERING_MAP(limiter), &index);
     if (!budget->line)
         return 1;
-    budget->place = budget_find(budget->line, budget->hash, now);
+    budget->place = limiter_is_home(budget->line, budget->hash)
+                        ? limiter_place_at(budget->line, limiter_home(budget->hash), now)
+                        : budget_search(budget->line, budget->hash, now);
     return limiter_has_room(budget->place, budget->limit);
 }
 
