@@ -112,27 +112,28 @@ static void take_settings(struct worker *worker)
     atomic_store_explicit(&worker->generation, latest->generation, memory_order_release);
 }
 
-/* The part of the tables that it is time to look at, so that a round takes the time it should. */
+/*
+ * The part of the tables that it is time to look at, so that a round takes the time it should. What
+ * a round has to look at is told by what is in use now: it grows with a flash crowd at once.
+ */
 static void expire(struct worker *worker, uint64_t now)
 {
     const struct swarms_timeouts *timeouts = &worker->pipeline.settings->timeouts;
+    uint64_t used = swarms_counters(worker->pipeline.swarms)->memory_used / RTE_CACHE_LINE_SIZE;
     double round = (double)timeouts->peer / EXPIRY_ROUND_PART;
-    unsigned lines;
+    unsigned lines = EXPIRY_LINES_MAX;
 
     if (round > EXPIRY_ROUND_SECONDS_MAX)
         round = EXPIRY_ROUND_SECONDS_MAX;
-    worker->expiry_due += (double)worker->expiry_round * (double)(now - worker->last_expiry) /
-                          (round * (double)worker->clock->hz);
+    worker->expiry_due +=
+        (double)used * (double)(now - worker->last_expiry) / (round * (double)worker->clock->hz);
     worker->last_expiry = now;
     if (worker->expiry_due < 1)
         return;
-    lines = worker->expiry_due < EXPIRY_LINES_MAX ? (unsigned)worker->expiry_due : EXPIRY_LINES_MAX;
+    if (worker->expiry_due < EXPIRY_LINES_MAX)
+        lines = (unsigned)worker->expiry_due;
     worker->expiry_due = 0;
-    worker->expiry_walked += lines;
-    if (swarms_expire(worker->pipeline.swarms, lines, timeouts, worker->pipeline.now)) {
-        worker->expiry_round = worker->expiry_walked;
-        worker->expiry_walked = 0;
-    }
+    swarms_expire(worker->pipeline.swarms, lines, timeouts, worker->pipeline.now);
 }
 
 static void report(struct worker *worker, uint64_t now)
@@ -234,7 +235,6 @@ int worker_prepare(void *argument)
     }
     worker->pipeline.random = rte_rdtsc();
     worker->pipeline.now = clock_seconds(worker->clock, rte_rdtsc());
-    worker->expiry_round = size / 64; /* lines; the first round tells better */
     take_settings(worker);
     return 0;
 }

@@ -75,9 +75,7 @@ struct worker {
     /* Housekeeping. */
     const struct clock *clock;
     uint64_t loop_start, next_housekeeping, last_expiry; /* time stamp counter */
-    double expiry_due;      /* cache lines that it is time to look at */
-    uint64_t expiry_walked; /* since the last round began */
-    uint64_t expiry_round;  /* lines of the last round */
+    double expiry_due; /* cache lines that it is time to look at */
     unsigned idle_turns;
     struct jobs jobs;
     struct memory tables, limits, deltas;
