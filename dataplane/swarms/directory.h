@@ -69,7 +69,8 @@ static inline uint32_t directory_block_of(const struct record *record, uint64_t 
     uint32_t key = (uint32_t)(hash >> DIRECTORY_HASH_BIT);
     uint32_t number = key & ((2u << bits) - 1);
 
-    return number < record->blocks ? number : number & ((1u << bits) - 1);
+    /* The block with this number may not be split off yet. No branch: nobody could foresee it. */
+    return number - ((uint32_t)(number >= record->blocks) << bits);
 }
 
 static inline struct block directory_open(const struct slab *slab, const struct record *record,

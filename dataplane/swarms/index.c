@@ -124,7 +124,12 @@ bool index_insert(struct index *index, uint64_t hash, unsigned family, uint32_t 
         bucket->overflow++;
         return true;
     }
-    return ease(index, number) && put(bucket, tag, record);
+    if (ease(index, number))
+        return put(bucket, tag, record);
+    if (bucket->overflow == UINT8_MAX || !ease(index, other))
+        return false;
+    bucket->overflow++;
+    return put(&index->buckets[other], tag, record);
 }
 
 static bool take(struct index_bucket *bucket, uint8_t tag, uint32_t record)

@@ -251,6 +251,56 @@ static void test_peers_beyond_the_cap_are_answered(void **state)
     fixture_close(&f);
 }
 
+/*
+ * Whole bursts on a table that is too small: announces of one burst add, stop and evict what others
+ * of it have found already. Nobody may be told himself, or a peer that was never there.
+ */
+static void test_bursts_that_evict_under_their_own_feet(void **state)
+{
+    enum { TORRENTS = 3000 };
+    static uint8_t info_hashes[SWARMS_BURST_MAX][20];
+    static uint8_t replies[SWARMS_BURST_MAX][50 * SWARMS_PEER_MAX + SWARMS_REPLY_SLACK];
+    static struct swarms_announce announces[SWARMS_BURST_MAX];
+    const struct swarms_timeouts timeouts = {.peer = 100, .torrent = 100};
+    struct swarms_announce *burst[SWARMS_BURST_MAX];
+    struct fixture f;
+
+    fixture_open(&f, 1000, 20000);
+    for (unsigned round = 0; round < 20000; round++) {
+        for (unsigned i = 0; i < SWARMS_BURST_MAX; i++) {
+            /* A few swarms are large, and one of a quarter of all announces is a directory. */
+            uint32_t torrent = dice(4) == 0 ? 0 : dice(3) == 0 ? dice(10) : dice(TORRENTS);
+            struct swarms_announce *a = burst[i] = &announces[i];
+
+            fixture_info_hash(info_hashes[i], torrent);
+            *a = (struct swarms_announce){.info_hash = info_hashes[i],
+                                          .hash = swarms_hash(&f.secret, info_hashes[i]),
+                                          .peers = replies[i],
+                                          .family = dice(5) == 0,
+                                          .event = dice(3) == 0 ? SWARMS_STOPPED : SWARMS_UPDATE,
+                                          .seeder = dice(2),
+                                          .numwant = (uint16_t)dice(51)};
+            /* A peer's number tells its torrent. */
+            fixture_peer(a->peer, a->family, torrent * 4096 + dice(4096));
+        }
+        swarms_announce(f.swarms, burst, SWARMS_BURST_MAX, round / 50);
+        for (unsigned i = 0; i < SWARMS_BURST_MAX; i++)
+            for (unsigned j = 0; j < announces[i].peers_count; j++) {
+                const uint8_t *told = replies[i] + j * fixture_peer_size(announces[i].family);
+                uint32_t self = fixture_peer_number(announces[i].peer, announces[i].family);
+                uint32_t peer = fixture_peer_number(told, announces[i].family);
+
+                assert_int_not_equal(peer, self);
+                assert_int_equal(peer / 4096, self / 4096);
+            }
+        swarms_expire(f.swarms, 20, &timeouts, round / 50);
+    }
+    assert_true(swarms_counters(f.swarms)->torrents_evicted > 1000);
+    assert_true(swarms_counters(f.swarms)->torrents[0] + swarms_counters(f.swarms)->torrents[1] <=
+                1000);
+    fixture_close(&f);
+}
+
 static void test_memory_keeps_the_promise(void **state)
 {
     enum { TORRENTS = 200000, PEERS = 1000000 };
@@ -283,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_download_count_outlives_the_peers_for_a_while),
         cmocka_unit_test(test_torrents_beyond_the_cap_evict_the_stalest),
         cmocka_unit_test(test_peers_beyond_the_cap_are_answered),
+        cmocka_unit_test(test_bursts_that_evict_under_their_own_feet),
         cmocka_unit_test(test_memory_keeps_the_promise),
     };
 

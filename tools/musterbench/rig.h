@@ -5,8 +5,8 @@
  *
  * The frames lie in a ring like the mbufs of a pool, each behind its struct request. They are
  * written by rig_fill(), the whole ring before any of it is served, outside of the time measured.
- * The ring (RIG_FRAMES_DEFAULT) is larger than the second-level cache, so a served frame comes from
- * where a NIC's would: the third-level cache or memory.
+ * The ring (RIG_FRAMES_DEFAULT) is as many as go around in a worker with a receive and a transmit
+ * ring of 1024 descriptors: their lines do not fit the first-level cache, and about fit the second.
  */
 #pragma once
 
@@ -15,8 +15,8 @@
 #include "machine.h"
 
 enum {
-    RIG_FRAMES_DEFAULT = 8192, /* about 5 MB of lines touched; second-level caches have 1 to 2 */
-    RIG_BURST = SWARMS_BURST_MAX,
+    RIG_FRAMES_DEFAULT = 2048, /* --frames 8192 for frames that come from the third level */
+    RIG_BURST = 32,            /* what musterd takes unless told otherwise (workers.burst) */
 };
 
 struct rig {

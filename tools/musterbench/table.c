@@ -60,7 +60,7 @@ static const char usage_text[] =
     "  --limits          with the rate limits of a port that has no XDP in front\n"
     "  --slices          expiry and export between the bursts, and how long they take\n"
     "  --pages 1g|2m|4k  try these first (2m)\n"
-    "  --frames N        frames in the ring, a multiple of 64 (8192)\n"
+    "  --frames N        frames in the ring, a multiple of 32 (2048)\n"
     "  --core N          pin to this core (1, if there are two)\n"
     "  --json            for scripts\n";
 
