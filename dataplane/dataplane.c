@@ -28,8 +28,7 @@ struct dataplane {
     unsigned workers_running;
     uint64_t loops_seen[DATAPLANE_WORKERS_MAX]; /* by dataplane_worker_info() */
 
-    /* The latest settings; those that some worker may still use hang behind it. */
-    struct worker_settings *_Atomic published;
+    struct settings settings;
 };
 
 __attribute__((format(printf, 3, 4))) static int complain(char *error, size_t size,
@@ -45,65 +44,27 @@ __attribute__((format(printf, 3, 4))) static int complain(char *error, size_t si
 
 /* Settings ------------------------------------------------------------------------------------ */
 
-static bool settings_valid(const struct dataplane_settings *settings)
-{
-    return settings->burst >= 1 && settings->burst <= SWARMS_BURST_MAX &&
-           settings->interval_jitter < settings->interval && settings->timeouts.peer >= 1 &&
-           settings->timeouts.peer <= SWARMS_TIMEOUT_MAX;
-}
-
-/* Waits for nobody: workers look at it in their housekeeping. */
-static int publish(struct dataplane *dataplane, const struct dataplane_settings *settings)
-{
-    struct worker_settings *older =
-        atomic_load_explicit(&dataplane->published, memory_order_relaxed);
-    struct worker_settings *latest = calloc(1, sizeof(*latest));
-
-    if (!latest)
-        return -ENOMEM;
-    latest->settings = *settings;
-    latest->older = older;
-    latest->generation = older ? older->generation + 1 : 1;
-    atomic_store_explicit(&dataplane->published, latest, memory_order_release);
-    return 0;
-}
-
-static void free_settings(struct worker_settings *settings)
-{
-    while (settings) {
-        struct worker_settings *older = settings->older;
-
-        free(settings);
-        settings = older;
-    }
-}
-
 int dataplane_configure(struct dataplane *dataplane, const struct dataplane_settings *settings)
 {
-    if (!settings_valid(settings))
-        return -EINVAL;
     dataplane_settled(dataplane); /* frees what it can */
-    return publish(dataplane, settings);
+    return settings_publish(&dataplane->settings, settings);
 }
 
 bool dataplane_settled(struct dataplane *dataplane)
 {
-    struct worker_settings *latest =
-        atomic_load_explicit(&dataplane->published, memory_order_relaxed);
+    uint64_t latest = settings_latest(&dataplane->settings)->generation;
 
     for (unsigned i = 0; i < dataplane->workers_running; i++)
         if (atomic_load_explicit(&dataplane->workers[i]->generation, memory_order_acquire) !=
-            latest->generation)
+            latest)
             return false;
-    free_settings(latest->older);
-    latest->older = NULL;
+    settings_free_older(&dataplane->settings);
     return true;
 }
 
 /* Start --------------------------------------------------------------------------------------- */
 
-static int check_config(struct dataplane *dataplane, const struct dataplane_settings *settings,
-                        char *error, size_t size)
+static int check_config(struct dataplane *dataplane, char *error, size_t size)
 {
     const struct dataplane_config *config = &dataplane->config;
 
@@ -120,8 +81,6 @@ static int check_config(struct dataplane *dataplane, const struct dataplane_sett
     if (listen_init(&dataplane->listen, config->listen, config->listen_count))
         return complain(error, size, "listen: expected up to %d unicast addresses with a port",
                         DATAPLANE_LISTEN_MAX);
-    if (!settings_valid(settings))
-        return complain(error, size, "settings out of range");
     return 0;
 }
 
@@ -177,7 +136,7 @@ static struct worker *make_worker(struct dataplane *dataplane, unsigned index)
     worker->core = config->cores[index];
     worker->huge_pages = config->huge_pages;
     worker->deltas_slots = config->deltas;
-    worker->published = &dataplane->published;
+    worker->settings = &dataplane->settings;
     worker->ports_count = config->ports_count;
     for (unsigned port = 0; port < config->ports_count; port++)
         worker->transmits[port].port = PORT_NONE;
@@ -321,10 +280,10 @@ static int start(struct dataplane *dataplane, const struct dataplane_settings *s
     const struct dataplane_config *config = &dataplane->config;
     int code;
 
-    if ((code = check_config(dataplane, settings, error, size)))
+    if ((code = check_config(dataplane, error, size)))
         return code;
-    if ((code = publish(dataplane, settings)))
-        return code;
+    if ((code = settings_publish(&dataplane->settings, settings)))
+        return complain(error, size, "settings: %s", strerror(-code));
     if ((code = eal_start(config, packet_memory(config), error, size)))
         return code;
     dataplane->eal = true;
@@ -393,7 +352,7 @@ void dataplane_stop(struct dataplane *dataplane)
         free_worker(dataplane->workers[i], dataplane->config.workers);
     if (dataplane->eal)
         eal_stop();
-    free_settings(atomic_load(&dataplane->published));
+    settings_free(&dataplane->settings);
     free(dataplane->xdp_program);
     free(dataplane);
 }

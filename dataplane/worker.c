@@ -103,8 +103,7 @@ static unsigned turn(struct worker *worker, uint64_t start)
 
 static void take_settings(struct worker *worker)
 {
-    const struct worker_settings *latest =
-        atomic_load_explicit(worker->published, memory_order_acquire);
+    const struct settings_version *latest = settings_latest(worker->settings);
 
     if (worker->pipeline.settings == &latest->settings)
         return;

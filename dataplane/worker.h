@@ -15,19 +15,13 @@
 #include "memory.h"
 #include "pipeline.h"
 #include "port.h"
+#include "settings.h"
 
 struct rte_mbuf;
 
 enum {
     /* Items of the ring between two workers: what a worker may fall behind, 100 us at 10 M/s. */
     WORKER_RING_SLOTS = 1024,
-};
-
-/* Settings as they are published: never changed, freed when no worker uses them any more. */
-struct worker_settings {
-    uint64_t generation;
-    struct worker_settings *older;
-    struct dataplane_settings settings;
 };
 
 /* A queue of a port that this worker polls, and the kernel's side of it. */
@@ -84,13 +78,13 @@ struct worker {
     unsigned core;
     struct swarms_limits swarms_limits;
     const struct swarms_secret *secret;
-    unsigned deltas_slots; /* 0: none */
+    const struct settings *settings; /* as they are published */
+    unsigned deltas_slots;           /* 0: none */
     bool huge_pages;
 
     /* Shared with the control thread. */
     _Alignas(64) _Atomic bool stop;
-    struct worker_settings *_Atomic *published; /* the latest settings */
-    _Alignas(64) _Atomic uint64_t generation;   /* of the settings in use */
+    _Alignas(64) _Atomic uint64_t generation; /* of the settings in use */
     _Alignas(64) _Atomic uint64_t reported[WORKER_REPORT_WORDS];
 };
 
