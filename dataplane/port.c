@@ -5,6 +5,8 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
@@ -361,11 +363,35 @@ void port_close(struct port *port)
     *port = (struct port){.id = PORT_NONE, .exception = PORT_NONE};
 }
 
+/* The kernel keeps the interface, and DPDK's driver says "up" whatever happens to it. */
+static bool interface_is_up(const char *name)
+{
+    struct ifreq request = {0};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool up = false;
+
+    if (fd < 0)
+        return false;
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%.*s", IFNAMSIZ - 1, name);
+    if (ioctl(fd, SIOCGIFFLAGS, &request) == 0)
+        up = request.ifr_flags & IFF_UP && request.ifr_flags & IFF_RUNNING;
+    close(fd);
+    return up;
+}
+
+static bool link_is_up(const struct port *port)
+{
+    struct rte_eth_link link;
+
+    if (port->config->kind == DATAPLANE_AF_XDP)
+        return interface_is_up(port->config->device);
+    return rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status;
+}
+
 int port_info(const struct port *port, struct dataplane_port_info *info)
 {
     struct rte_eth_dev_info device;
     struct rte_eth_stats stats;
-    struct rte_eth_link link;
     int error;
 
     *info = (struct dataplane_port_info){
@@ -374,7 +400,7 @@ int port_info(const struct port *port, struct dataplane_port_info *info)
         (error = rte_eth_stats_get(port->id, &stats)))
         return error;
     info->driver = device.driver_name;
-    info->link_up = rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status;
+    info->link_up = link_is_up(port);
     info->rx_packets = stats.ipackets;
     info->rx_bytes = stats.ibytes;
     info->rx_missed = stats.imissed;
