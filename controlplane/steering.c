@@ -32,7 +32,7 @@ struct steering {
     int slot, counters, bans_ipv4, bans_ipv6; /* maps; -1 until opened */
     int configs[2];                           /* inner maps; one of them is in the slot */
     unsigned spare;                           /* the one that isn't */
-    struct steering_config config;
+    struct steering_config config, published; /* what is to be, and what the slot has */
 };
 
 /* Before the ports ----------------------------------------------------------------------------- */
@@ -183,18 +183,26 @@ static void fill_listen(struct steering_config *config, const struct dataplane_a
 
 _Static_assert((unsigned)DATAPLANE_LISTEN_MAX <= STEERING_LISTEN_MAX, "all of one family must fit");
 
-/* Fills the spare map and swaps it in; when the kernel returns, nobody reads the other any more. */
+/*
+ * Fills the spare map and swaps it in; when the kernel returns, nobody reads the other any more. It
+ * waits for that some milliseconds, so nothing is published twice.
+ */
 static int publish(struct steering *steering)
 {
     const uint32_t zero = 0;
     int spare = steering->configs[steering->spare];
-    int result = bpf_map_update_elem(spare, &zero, &steering->config, BPF_ANY);
+    int result;
 
+    if (memcmp(&steering->config, &steering->published, sizeof(steering->config)) == 0)
+        return 0;
+    result = bpf_map_update_elem(spare, &zero, &steering->config, BPF_ANY);
     if (result == 0)
         result = bpf_map_update_elem(steering->slot, &zero, &spare, BPF_ANY);
-    if (result == 0)
-        steering->spare ^= 1;
-    return result;
+    if (result != 0)
+        return result;
+    steering->published = steering->config;
+    steering->spare ^= 1;
+    return 0;
 }
 
 int steering_configure(struct steering *steering, const struct dataplane_settings *settings,

@@ -28,7 +28,9 @@ def verdict(musterd, name):
 @pytest.mark.parametrize("mode, expected", [("auto", "native"), ("native", "native"),
                                             ("generic", "generic")])
 def test_serves_in_each_mode_and_says_which(testbed, info_hash, family, mode, expected):
-    with testbed.running({"xdp": {"mode": mode}}) as musterd:
+    ports = [{"type": "af_xdp", "interface": link.interface, "force_copy": mode == "generic"}
+             for link in testbed.links]
+    with testbed.running({"ports": ports, "xdp": {"mode": mode}}) as musterd:
         assert xdp_of(testbed.links[0]) == ("xdp" if expected == "native" else "xdpgeneric")
         assert re.search(rf"interface={testbed.links[0].interface} mode={expected}", musterd.log())
         with testbed.tracker(family=family) as tracker:
