@@ -32,10 +32,6 @@ enum {
 
 #define MAGIC UINT32_C(0x4b43534d) /* "MSCK" */
 
-#define SEEN_MASK      ((1u << CHUNK_SEEN_BITS) - 1)
-#define SEEN_SEEDER    (1u << 14)
-#define SEEN_COMPLETED (1u << 15)
-
 enum {
     INFO_HASH_SIZE = sizeof(((struct transfer_swarm *)0)->info_hash),
     ENTRY_HEAD_MAX = INFO_HASH_SIZE + 2 * BYTES_VARINT_MAX,
@@ -79,21 +75,17 @@ static int writer_reserve(struct chunk_writer *writer, size_t more)
     return 0;
 }
 
-/* Last-seen and flags in 16 bits; false for a peer that isn't stored. */
-static bool encode_state(uint32_t seen, uint8_t flags, struct chunk_clock now, uint16_t *state)
+/* False for a peer that isn't stored. */
+static bool encode_state(uint32_t seen, uint8_t flags, struct seen_clock now, uint16_t *state)
 {
-    uint32_t age = now.worker > seen ? now.worker - seen : 0;
-
-    if (age > SWARMS_TIMEOUT_MAX || (flags & TRANSFER_STOPPED))
+    if (now.worker > seen && now.worker - seen > SWARMS_TIMEOUT_MAX)
         return false;
-    *state =
-        (uint16_t)(((now.wall - age) & SEEN_MASK) | (flags & TRANSFER_SEEDER ? SEEN_SEEDER : 0) |
-                   (flags & TRANSFER_COMPLETED ? SEEN_COMPLETED : 0));
-    return true;
+    *state = seen_encode(seen, flags, now);
+    return !(flags & TRANSFER_STOPPED);
 }
 
 static uint8_t *encode_ipv4(uint8_t *at, const uint8_t *peers, uint32_t count,
-                            struct chunk_clock now)
+                            struct seen_clock now)
 {
     for (; count > 0; count--, peers += sizeof(struct transfer_ipv4)) {
         struct transfer_ipv4 peer;
@@ -110,7 +102,7 @@ static uint8_t *encode_ipv4(uint8_t *at, const uint8_t *peers, uint32_t count,
 }
 
 static uint8_t *encode_ipv6(uint8_t *at, const uint8_t *peers, uint32_t count,
-                            struct chunk_clock now)
+                            struct seen_clock now)
 {
     for (; count > 0; count--, peers += sizeof(struct transfer_ipv6)) {
         struct transfer_ipv6 peer;
@@ -131,7 +123,7 @@ static uint8_t *encode_ipv6(uint8_t *at, const uint8_t *peers, uint32_t count,
  * are encoded behind the longest head there may be, and moved up to the one there is.
  */
 int chunk_writer_add(struct chunk_writer *writer, const struct transfer_swarm *swarm,
-                     const void *peers, struct chunk_clock now)
+                     const void *peers, struct seen_clock now)
 {
     size_t peer_size = chunk_peer_size(swarm->family);
     int error = writer_reserve(writer, ENTRY_HEAD_MAX + swarm->peers * peer_size);
@@ -268,25 +260,8 @@ int chunk_reader_next(struct chunk_reader *reader, struct chunk_entry *entry)
     return 1;
 }
 
-/* Age in seconds, on our clock, of a peer with this state. */
-static uint32_t decode_age(uint16_t state, const struct chunk_times *times)
-{
-    int64_t age_when_written = (int64_t)((times->written - state) & SEEN_MASK);
-    int64_t since = (int64_t)(times->now.wall - times->written + (uint64_t)times->writer_ahead);
-
-    if (since > UINT32_MAX - (int64_t)SEEN_MASK)
-        return UINT32_MAX;
-    return since < -age_when_written ? 0 : (uint32_t)(since + age_when_written);
-}
-
-static uint8_t decode_flags(uint16_t state)
-{
-    return (uint8_t)((state & SEEN_SEEDER ? TRANSFER_SEEDER : 0) |
-                     (state & SEEN_COMPLETED ? TRANSFER_COMPLETED : 0));
-}
-
 uint32_t chunk_entry_peers(const struct chunk_entry *entry, uint32_t first, uint32_t count,
-                           const struct chunk_times *times, void *peers)
+                           const struct seen_times *times, void *peers)
 {
     size_t stored_size = chunk_peer_size(entry->family), address_size = stored_size - 2;
     const uint8_t *from = entry->records + first * stored_size;
@@ -299,28 +274,17 @@ uint32_t chunk_entry_peers(const struct chunk_entry *entry, uint32_t first, uint
         count = entry->peers - first;
     for (; count > 0; count--, from += stored_size) {
         uint16_t state = bytes_get_u16(from + address_size);
-        uint32_t age = decode_age(state, times);
+        uint32_t age = seen_age(state, times);
         bool reachable = bytes_get_u16(from + address_size - 2) != 0; /* port */
 
         if (!reachable || age > times->timeout || age > times->now.worker)
             continue;
         memcpy(to, from, address_size);
-        to[address_size] = decode_flags(state);
+        to[address_size] = seen_flags(state);
         to[address_size + 1] = 0;
         bytes_put_u32(to + stored_size, times->now.worker - age);
         to += chunk_transfer_size(entry->family);
         written++;
     }
     return written;
-}
-
-/* Clocks --------------------------------------------------------------------------------------- */
-
-void chunk_clock_set(struct chunk_clock *clock, uint32_t worker, uint64_t wall)
-{
-    uint64_t expected = clock->wall + (uint64_t)(worker - clock->worker);
-    bool drifted = clock->wall == 0 || wall + 1 < expected || wall > expected + 1;
-
-    clock->worker = worker;
-    clock->wall = drifted ? wall : expected;
 }

@@ -15,22 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../dataplane/swarms/transfer.h"
+#include "seen.h"
 
 enum {
     CHUNK_VERSION = 1,
     CHUNK_HEADER_SIZE = 64,
     CHUNK_SIZE_MAX = 256 << 20, /* bytes; half of the longest string that Redis takes by default */
-    CHUNK_SEEN_BITS = 14,
-};
-
-_Static_assert(SWARMS_TIMEOUT_MAX < 1 << CHUNK_SEEN_BITS, "last-seen must be unambiguous");
-
-/* One instant on two clocks: the workers' (seconds from any start) and the wall's (Unix seconds).
- */
-struct chunk_clock {
-    uint32_t worker;
-    uint64_t wall;
 };
 
 struct chunk_header {
@@ -66,7 +56,7 @@ void chunk_writer_free(struct chunk_writer *writer);
  * 0, -ENOMEM, or -EFBIG past CHUNK_SIZE_MAX.
  */
 int chunk_writer_add(struct chunk_writer *writer, const struct transfer_swarm *swarm,
-                     const void *peers, struct chunk_clock now);
+                     const void *peers, struct seen_clock now);
 
 /* A hash of all that was added: equal if nothing changed since. */
 uint64_t chunk_writer_digest(const struct chunk_writer *writer);
@@ -104,20 +94,12 @@ int chunk_reader_open(struct chunk_reader *reader, const void *bytes, size_t siz
 /* The next entry: 1, 0 at the end, or -EBADMSG. */
 int chunk_reader_next(struct chunk_reader *reader, struct chunk_entry *entry);
 
-/* What decoding needs to know of time. */
-struct chunk_times {
-    uint64_t written;     /* header.time */
-    int64_t writer_ahead; /* seconds that the writer's clock is ahead of ours, as far as known */
-    struct chunk_clock now;
-    uint32_t timeout; /* seconds; older peers are left out */
-};
-
 /*
  * Decodes peers [first, first + count) of an entry into transfer_ipv4 or transfer_ipv6 records at
  * `peers`, on the workers' clock; the future counts as now. Returns how many were written.
  */
 uint32_t chunk_entry_peers(const struct chunk_entry *entry, uint32_t first, uint32_t count,
-                           const struct chunk_times *times, void *peers);
+                           const struct seen_times *times, void *peers);
 
 /* Bytes of an encoded peer, and of its transfer record. */
 static inline size_t chunk_peer_size(unsigned family)
@@ -129,9 +111,3 @@ static inline size_t chunk_transfer_size(unsigned family)
 {
     return family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4) : sizeof(struct transfer_ipv6);
 }
-
-/*
- * Sets both clocks to now. The difference between them changes only when the wall clock was set:
- * their seconds begin at different moments, and what didn't change shall encode to the same bytes.
- */
-void chunk_clock_set(struct chunk_clock *clock, uint32_t worker, uint64_t wall);

@@ -51,7 +51,7 @@ struct loader {
     struct importer *importer;
     struct event *retry;
     int64_t writer_ahead;
-    struct chunk_clock now;
+    struct seen_clock now;
     unsigned next;  /* chunk to ask for */
     unsigned asked; /* chunks under way */
     STAILQ_HEAD(, loaded) waiting;
@@ -138,7 +138,7 @@ static int read_group(struct loaded *loaded)
 }
 
 /* Decodes up to `most` peers, taking turns; *taken tells how many that were, with those too old. */
-static uint32_t decode_turns(struct group *group, uint32_t most, const struct chunk_times *times,
+static uint32_t decode_turns(struct group *group, uint32_t most, const struct seen_times *times,
                              uint8_t *room, uint32_t *taken)
 {
     size_t size = chunk_transfer_size(group->entries[0].family);
@@ -165,7 +165,7 @@ static bool hand_on(struct loader *loader, struct loaded *loaded)
 {
     struct group *group = &loaded->group;
     const struct chunk_entry *swarm = &group->entries[0];
-    struct chunk_times times = {
+    struct seen_times times = {
         .written = loaded->reader.header.time,
         .writer_ahead = loader->writer_ahead,
         .now = loader->now,
@@ -318,7 +318,7 @@ static void proceed(struct loader *loader)
 {
     if (!loader->info.running)
         return;
-    chunk_clock_set(&loader->now, dataplane_now(loader->config.dataplane), (uint64_t)time(NULL));
+    seen_clock_set(&loader->now, dataplane_now(loader->config.dataplane), (uint64_t)time(NULL));
     hand_on_waiting(loader);
     ask(loader);
     if (loader->next < TRANSFER_CHUNKS || loader->asked + loader->waiting_count > 0)

@@ -63,7 +63,7 @@ struct snapshot {
     struct snapshot_config config;
     struct event *tick;
     bool running;
-    struct chunk_clock clock;
+    struct seen_clock clock;
     uint64_t sequence;
 
     unsigned position;     /* runs begun in this pass */
@@ -364,8 +364,8 @@ static void proceed(struct snapshot *snapshot)
 {
     if (!snapshot->running)
         return;
-    chunk_clock_set(&snapshot->clock, dataplane_now(snapshot->config.dataplane),
-                    (uint64_t)time(NULL));
+    seen_clock_set(&snapshot->clock, dataplane_now(snapshot->config.dataplane),
+                   (uint64_t)time(NULL));
     for (unsigned i = 0; i < SLOTS; i++) {
         struct slot *slot = &snapshot->slots[i];
 

@@ -12,7 +12,7 @@
 
 enum { PEERS_A_TURN = 64 };
 
-static const struct chunk_clock now = {.worker = 1 << 20, .wall = 1700000000};
+static const struct seen_clock now = {.worker = 1 << 20, .wall = 1700000000};
 
 static void seal(uint8_t *bytes, size_t size)
 {
@@ -33,7 +33,7 @@ static int64_t read_all(const uint8_t *bytes, size_t size, struct chunk_writer *
         return -1;
     while ((result = chunk_reader_next(&reader, &entry)) == 1) {
         struct transfer_ipv6 room[PEERS_A_TURN];
-        struct chunk_times times = {
+        struct seen_times times = {
             .written = reader.header.time, .now = now, .timeout = SWARMS_TIMEOUT_MAX};
 
         for (uint32_t first = 0; first < entry.peers; first += PEERS_A_TURN) {

@@ -13,7 +13,7 @@
 #include "controlplane/store/bytes.h"
 #include "controlplane/store/chunk.h"
 
-static const struct chunk_clock now = {.worker = 100000, .wall = 1700000000};
+static const struct seen_clock now = {.worker = 100000, .wall = 1700000000};
 
 static const struct chunk_header header = {
     .appliance = 7,
@@ -24,7 +24,7 @@ static const struct chunk_header header = {
     .time = 1700000000,
 };
 
-static const struct chunk_times times = {.written = 1700000000, .now = now, .timeout = 3600};
+static const struct seen_times times = {.written = 1700000000, .now = now, .timeout = 3600};
 
 static struct transfer_swarm swarm_of(unsigned seed, uint8_t family, uint32_t peers)
 {
@@ -99,7 +99,7 @@ static void test_round_trip(void **state)
 
 /* The age of the one peer of a chunk, as a reader with these times sees it; -1 if it is left out.
  */
-static int64_t age_read(struct transfer_ipv4 peer, const struct chunk_times *as)
+static int64_t age_read(struct transfer_ipv4 peer, const struct seen_times *as)
 {
     struct chunk_writer writer = {0};
     struct transfer_swarm swarm = swarm_of(1, SWARMS_IPV4, 1);
@@ -119,12 +119,12 @@ static int64_t age_read(struct transfer_ipv4 peer, const struct chunk_times *as)
 
 static void test_last_seen_moves_to_the_readers_clock(void **state)
 {
-    struct chunk_times later = times, ahead = times, future = times, rebooted = times;
+    struct seen_times later = times, ahead = times, future = times, rebooted = times;
 
     assert_int_equal(age_read(ipv4_of(1, now.worker, 0), &times), 0);
     assert_int_equal(age_read(ipv4_of(1, now.worker - 3600, 0), &times), 3600);
 
-    later.now = (struct chunk_clock){.worker = 50000, .wall = now.wall + 1000};
+    later.now = (struct seen_clock){.worker = 50000, .wall = now.wall + 1000};
     assert_int_equal(age_read(ipv4_of(1, now.worker - 10, 0), &later), 1010);
     assert_int_equal(age_read(ipv4_of(1, now.worker - 2600, 0), &later), 3600);
     assert_int_equal(age_read(ipv4_of(1, now.worker - 2601, 0), &later), -1);
@@ -147,7 +147,7 @@ static void test_last_seen_moves_to_the_readers_clock(void **state)
 
 static void test_every_age_survives(void **state)
 {
-    struct chunk_times patient = times;
+    struct seen_times patient = times;
 
     patient.timeout = SWARMS_TIMEOUT_MAX;
     for (uint32_t age = 0; age <= SWARMS_TIMEOUT_MAX; age += 97)
@@ -171,7 +171,7 @@ static void test_digest_tells_change_from_none(void **state)
     struct chunk_writer writer = {0};
     struct transfer_swarm swarm = swarm_of(1, SWARMS_IPV4, 1);
     struct transfer_ipv4 peer = ipv4_of(1, 99990, 0);
-    struct chunk_clock later = {.worker = now.worker + 500, .wall = now.wall + 500};
+    struct seen_clock later = {.worker = now.worker + 500, .wall = now.wall + 500};
     uint64_t first;
 
     chunk_writer_reset(&writer);
