@@ -59,7 +59,8 @@ struct loader {
     unsigned waiting_count;
     uint64_t started; /* ms */
     bool failed[TRANSFER_CHUNKS];
-    bool retrying; /* only those that failed are asked for */
+    bool retrying;   /* only those that failed are asked for */
+    bool inspecting; /* nothing is handed on */
     struct loader_info info;
 };
 
@@ -260,7 +261,9 @@ static enum loader_chunk keep(struct loader *loader, unsigned chunk, const uint8
     *loaded = (struct loaded){.chunk = chunk, .size = size, .ahead_result = 2};
     memcpy(loaded->bytes, bytes, size);
     kind = open_chunk(loader, loaded);
-    if (kind != LOADER_LOADED) {
+    if (kind != LOADER_LOADED || loader->inspecting) {
+        if (kind == LOADER_LOADED)
+            finish_chunk(loader, chunk, kind, &loaded->reader.header);
         loaded_free(loaded);
         return kind;
     }
@@ -376,14 +379,25 @@ void loader_free(struct loader *loader)
     free(loader);
 }
 
-void loader_start(struct loader *loader, unsigned appliance, int64_t writer_ahead)
+static void start(struct loader *loader, unsigned appliance, int64_t writer_ahead, bool inspect)
 {
     loader->info = (struct loader_info){.running = true, .appliance = appliance};
     loader->writer_ahead = writer_ahead;
     loader->retrying = false;
+    loader->inspecting = inspect;
     loader->next = 0;
     loader->started = monotonic_ms();
     proceed(loader);
+}
+
+void loader_start(struct loader *loader, unsigned appliance, int64_t writer_ahead)
+{
+    start(loader, appliance, writer_ahead, false);
+}
+
+void loader_inspect(struct loader *loader, unsigned appliance)
+{
+    start(loader, appliance, 0, true);
 }
 
 void loader_retry(struct loader *loader)

@@ -65,6 +65,9 @@ void loader_free(struct loader *loader);
  */
 void loader_start(struct loader *loader, unsigned appliance, int64_t writer_ahead);
 
+/* Only looks at the chunks: on_chunk() tells of each, but nothing gets into the tables. */
+void loader_inspect(struct loader *loader, unsigned appliance);
+
 /* Begins to load those of the same appliance that the store did not give the last time. */
 void loader_retry(struct loader *loader);
 

@@ -173,6 +173,7 @@ static void on_down(void *context, struct redis_node *node, struct redis_command
         TAILQ_REMOVE(orphans, command, link);
         cluster->info.retries++;
         command->attempts++;
+        command->repeated = true;
         route(cluster, command);
     }
 }

@@ -45,6 +45,7 @@ enum redis_outcome {
 struct redis_result {
     enum redis_outcome outcome;
     enum redis_error error;
+    bool repeated; /* it may have been carried out before: a connection was lost meanwhile */
     const struct redisReply *reply; /* hiredis'; gone after the call */
 };
 

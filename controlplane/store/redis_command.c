@@ -38,7 +38,8 @@ struct redis_command *redis_command_new(int argc, const char *const *argv, const
 void redis_command_finish(struct redis_command *command, enum redis_outcome outcome,
                           enum redis_error error, const struct redisReply *reply)
 {
-    struct redis_result result = {.outcome = outcome, .error = error, .reply = reply};
+    struct redis_result result = {
+        .outcome = outcome, .error = error, .repeated = command->repeated, .reply = reply};
 
     if (command->done)
         command->done(command->user, &result);

@@ -17,6 +17,7 @@ struct redis_command {
     int slot;      /* -1: any node will do */
     bool internal; /* concerns one connection, and ends with it */
     bool wait;
+    bool repeated; /* see struct redis_result */
     unsigned attempts;
     enum redis_error error; /* of the last attempt */
     uint64_t deadline;      /* ms, monotonic_ms() */

@@ -28,13 +28,14 @@ enum {
 struct chunk_state {
     uint64_t digest;  /* of what is stored; 0: nothing, or an empty chunk */
     uint64_t writing; /* digest of the version under way */
-    uint32_t peers, bytes;
-    uint32_t writing_peers, writing_bytes;
+    uint32_t swarms, peers, bytes;
+    uint32_t writing_swarms, writing_peers, writing_bytes;
     uint32_t stored_at;  /* seconds, monotonic: when it was written */
     uint32_t checked_at; /* when it was last known to be stored as it was in the tables */
     bool exists;         /* in the store */
     bool doubtful;       /* may have been lost, or could not be written */
     bool newer;          /* a newer version's: not ours to write */
+    bool unread;         /* what is stored couldn't be read yet: not to be overwritten */
     bool under_way;
 };
 
@@ -96,6 +97,7 @@ static void on_written(void *user, unsigned chunk, enum store_result result)
     if (result == STORE_OK) {
         /* If it came into doubt meanwhile, it stays so: this write may be what was lost. */
         state->digest = state->writing;
+        state->swarms = state->writing_swarms;
         state->peers = state->writing_peers;
         state->bytes = state->writing_bytes;
         state->exists = true;
@@ -166,6 +168,8 @@ static void store_chunk(struct snapshot *snapshot, struct slot *slot)
     uint64_t digest = chunk_writer_digest(writer);
     int error;
 
+    if (state->unread)
+        return;
     if (state->newer) {
         look_again(snapshot, slot->chunk);
         return;
@@ -177,6 +181,7 @@ static void store_chunk(struct snapshot *snapshot, struct slot *slot)
         return;
     }
     state->writing = digest;
+    state->writing_swarms = writer->entries;
     state->writing_peers = writer->peers;
     state->doubtful = false;
     error = chunk_writer_finish(writer, &header);
@@ -430,6 +435,17 @@ void snapshot_free(struct snapshot *snapshot)
     free(snapshot);
 }
 
+void snapshot_set_epoch(struct snapshot *snapshot, uint64_t epoch)
+{
+    snapshot->config.epoch = epoch;
+}
+
+void snapshot_stop(struct snapshot *snapshot)
+{
+    snapshot->running = false;
+    event_del(snapshot->tick);
+}
+
 void snapshot_start(struct snapshot *snapshot)
 {
     const struct timeval interval = {.tv_usec = TICK_MS * 1000};
@@ -463,6 +479,11 @@ void snapshot_found(struct snapshot *snapshot, unsigned chunk, enum loader_chunk
 {
     struct chunk_state *state = &snapshot->chunks[chunk];
 
+    bool was_known = snapshot->running && !state->unread && !state->newer;
+
+    if (was_known)
+        return; /* what we wrote since is later */
+    state->unread = kind == LOADER_FAILED;
     state->newer = kind == LOADER_NEWER;
     state->exists = kind != LOADER_ABSENT;
     state->doubtful = kind != LOADER_ABSENT && kind != LOADER_NEWER;
@@ -476,6 +497,15 @@ void snapshot_doubt(struct snapshot *snapshot, unsigned chunk)
         return;
     state->doubtful = true;
     snapshot->info.doubts++;
+}
+
+void snapshot_census(const struct snapshot *snapshot, uint64_t *torrents, uint64_t *peers)
+{
+    *torrents = *peers = 0;
+    for (unsigned chunk = 0; chunk < TRANSFER_CHUNKS; chunk++) {
+        *torrents += snapshot->chunks[chunk].swarms;
+        *peers += snapshot->chunks[chunk].peers;
+    }
 }
 
 void snapshot_set(struct snapshot *snapshot, uint32_t interval, uint32_t refresh)

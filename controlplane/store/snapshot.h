@@ -47,8 +47,17 @@ struct snapshot;
 struct snapshot *snapshot_new(const struct snapshot_config *config);
 void snapshot_free(struct snapshot *snapshot);
 
-/* Begins to write. Not before what is stored was read, or it would be overwritten. */
+/* Before snapshot_start(), if the epoch of the configuration wasn't final. */
+void snapshot_set_epoch(struct snapshot *snapshot, uint64_t epoch);
+
+/*
+ * Begins to write. Not before what is stored was read, or it would be overwritten; see
+ * snapshot_found().
+ */
 void snapshot_start(struct snapshot *snapshot);
+
+/* Writes no more. */
+void snapshot_stop(struct snapshot *snapshot);
 
 /*
  * Writes all chunks that have changed as fast as it goes; `done` (may be NULL) is called when all
@@ -57,11 +66,17 @@ void snapshot_start(struct snapshot *snapshot);
  */
 int snapshot_now(struct snapshot *snapshot, void (*done)(void *user, unsigned failed), void *user);
 
-/* The store has this in place of our chunk: as loader's on_chunk tells. */
+/*
+ * The store has this in place of our chunk, as loader's on_chunk() tells. A newer version's chunk
+ * isn't written; neither is one that could not be read (LOADER_FAILED), until it was.
+ */
 void snapshot_found(struct snapshot *snapshot, unsigned chunk, enum loader_chunk kind);
 
 /* The store may have lost the chunk. */
 void snapshot_doubt(struct snapshot *snapshot, unsigned chunk);
+
+/* Torrents (a swarm each) and peers, as the last pass counted them. */
+void snapshot_census(const struct snapshot *snapshot, uint64_t *torrents, uint64_t *peers);
 
 /* Live settings. */
 void snapshot_set(struct snapshot *snapshot, uint32_t interval, uint32_t refresh);

@@ -20,17 +20,22 @@ struct worker {
     void *memory;
     size_t memory_size;
     struct jobs jobs;
+    struct deltas *deltas; /* NULL: none */
 };
 
 struct dataplane {
     struct tables_config config;
+    time_t started; /* what the wall clock was ahead of the monotonic one, at the start */
     atomic_bool stop;
     struct worker workers[DATAPLANE_WORKERS_MAX];
 };
 
 uint32_t dataplane_now(const struct dataplane *dataplane)
 {
-    return (uint32_t)(time(NULL) + dataplane->config.clock_offset);
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)(dataplane->started + now.tv_sec);
 }
 
 unsigned dataplane_workers(const struct dataplane *dataplane)
@@ -52,6 +57,15 @@ int dataplane_submit(struct dataplane *dataplane, unsigned worker, struct datapl
 struct dataplane_job *dataplane_collect(struct dataplane *dataplane, unsigned worker)
 {
     return jobs_collect(&dataplane->workers[worker].jobs);
+}
+
+unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct delta *into,
+                          unsigned most, uint64_t *lost)
+{
+    struct deltas *deltas = dataplane->workers[worker].deltas;
+
+    *lost = 0;
+    return deltas ? deltas_take(deltas, into, most, lost) : 0;
 }
 
 static void *run(void *user)
@@ -101,6 +115,12 @@ static bool start_worker(struct dataplane *dataplane, unsigned index)
     worker->swarms = swarms_init(worker->memory, &limits, &config->secret, index + 1);
     worker->jobs.submitted = make_ring();
     worker->jobs.finished = make_ring();
+    if (config->deltas > 0) {
+        worker->deltas = aligned_alloc(64, (deltas_size(config->deltas) + 63) & ~(size_t)63);
+        if (!worker->deltas)
+            return false;
+        deltas_init(worker->deltas, config->deltas);
+    }
     pthread_mutex_init(&worker->mutex, NULL);
     return worker->swarms && worker->jobs.submitted && worker->jobs.finished &&
            pthread_create(&worker->thread, NULL, run, worker) == 0;
@@ -109,10 +129,13 @@ static bool start_worker(struct dataplane *dataplane, unsigned index)
 struct dataplane *tables_start(const struct tables_config *config)
 {
     struct dataplane *dataplane = calloc(1, sizeof(*dataplane));
+    struct timespec now;
 
     if (!dataplane)
         return NULL;
     dataplane->config = *config;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    dataplane->started = time(NULL) - now.tv_sec;
     for (unsigned i = 0; i < config->workers; i++) {
         if (!start_worker(dataplane, i))
             return NULL;
@@ -130,6 +153,7 @@ void tables_stop(struct dataplane *dataplane)
         munmap(worker->memory, worker->memory_size);
         free(worker->jobs.submitted);
         free(worker->jobs.finished);
+        free(worker->deltas);
     }
     free(dataplane);
 }
@@ -142,7 +166,45 @@ void tables_announce(struct dataplane *dataplane, unsigned index,
     for (unsigned i = 0; i < count; i++)
         announces[i]->hash = swarms_hash(&dataplane->config.secret, announces[i]->info_hash);
     pthread_mutex_lock(&worker->mutex);
+    if (worker->deltas)
+        deltas_put(worker->deltas, announces, count, dataplane_now(dataplane) - age);
     swarms_announce(worker->swarms, announces, count, dataplane_now(dataplane) - age);
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+void tables_list(struct dataplane *dataplane, const uint8_t *info_hash, uint8_t family,
+                 void (*each)(void *user, const uint8_t *peer, uint8_t flags, uint32_t seen),
+                 void *user)
+{
+    static uint8_t buffer[1 << 20];
+    uint64_t hash = swarms_hash(&dataplane->config.secret, info_hash);
+    struct worker *worker = &dataplane->workers[handoff_owner(hash, dataplane->config.workers)];
+    struct transfer_export export = {.first_chunk = (uint16_t)transfer_chunk(hash),
+                                     .last_chunk = (uint16_t)transfer_chunk(hash)};
+    size_t peer_size = family == SWARMS_IPV4 ? 6 : 18;
+
+    pthread_mutex_lock(&worker->mutex);
+    while (!export.done) {
+        size_t size = transfer_export(worker->swarms, &export, buffer, sizeof(buffer), 4096,
+                                      dataplane_now(dataplane));
+
+        for (size_t at = 0; at < size;) {
+            const struct transfer_swarm *head = (const void *)(buffer + at);
+            const uint8_t *peer = buffer + at + sizeof(*head);
+            size_t record = head->family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4)
+                                                        : sizeof(struct transfer_ipv6);
+
+            at += sizeof(*head) + head->peers * record;
+            if (head->family != family || memcmp(head->info_hash, info_hash, 20) != 0)
+                continue;
+            for (uint32_t i = 0; i < head->peers; i++, peer += record) {
+                uint32_t seen;
+
+                memcpy(&seen, peer + peer_size + 2, sizeof(seen));
+                each(user, peer, peer[peer_size], seen);
+            }
+        }
+    }
     pthread_mutex_unlock(&worker->mutex);
 }
 

@@ -14,7 +14,7 @@ struct tables_config {
     uint64_t peers_max;
     struct swarms_secret secret;
     struct swarms_timeouts timeouts;
-    int64_t clock_offset; /* seconds that the clock of the tables is off */
+    unsigned deltas; /* records of each worker's ring, a power of two; 0: none */
 };
 
 /* NULL when out of memory. */
@@ -27,6 +27,11 @@ void tables_stop(struct dataplane *dataplane);
  */
 void tables_announce(struct dataplane *dataplane, unsigned worker,
                      struct swarms_announce *const announces[], unsigned count, uint32_t age);
+
+/* Calls `each` for every peer of a torrent. */
+void tables_list(struct dataplane *dataplane, const uint8_t *info_hash, uint8_t family,
+                 void (*each)(void *user, const uint8_t *peer, uint8_t flags, uint32_t seen),
+                 void *user);
 
 /* Sums over all tables. */
 void tables_counters(struct dataplane *dataplane, struct swarms_counters *sum);
