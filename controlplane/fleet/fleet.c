@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../store/monotonic.h"
 
@@ -281,19 +282,42 @@ void fleet_free(struct fleet *fleet)
     free(fleet);
 }
 
+/*
+ * Whoever has been silent for longer than streams hold deltas may have peers in its snapshot that
+ * stopped since, and nobody would tell us.
+ */
+static bool is_recent(const struct fleet *fleet, const struct member_record *record)
+{
+    uint64_t now = (uint64_t)time(NULL) * 1000;
+
+    return record->time_ms + fleet->config.retention * UINT64_C(1000) > now;
+}
+
+static bool is_source(const struct fleet *fleet, unsigned number, bool somebody_serves)
+{
+    const struct member *member = members_get(fleet->members, number);
+    const struct member_record *former = members_former(fleet->members);
+
+    if (number == fleet->config.self)
+        return !somebody_serves || (former && is_recent(fleet, former));
+    if (member->health == MEMBER_UNKNOWN)
+        return false;
+    return !somebody_serves || is_recent(fleet, &member->record) ||
+           (member->health == MEMBER_ALIVE && member->record.state == MEMBER_SERVING);
+}
+
 unsigned fleet_sources(const struct fleet *fleet, uint8_t numbers[MEMBERS_MAX])
 {
+    bool somebody_serves = false;
     unsigned count = 0;
 
     for (unsigned number = 0; number < MEMBERS_MAX; number++) {
         const struct member *member = members_get(fleet->members, number);
 
-        if (member->health == MEMBER_ALIVE && member->record.state == MEMBER_SERVING)
-            numbers[count++] = (uint8_t)number;
+        somebody_serves |= member->health == MEMBER_ALIVE && member->record.state == MEMBER_SERVING;
     }
-    for (unsigned number = 0; count == 0 && number < MEMBERS_MAX; number++) {
-        if (number == fleet->config.self ||
-            members_get(fleet->members, number)->health != MEMBER_UNKNOWN)
+    for (unsigned number = 0; number < MEMBERS_MAX; number++) {
+        if (is_source(fleet, number, somebody_serves))
             numbers[count++] = (uint8_t)number;
     }
     return count;

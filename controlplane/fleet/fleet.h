@@ -93,8 +93,8 @@ struct fleet *fleet_new(const struct fleet_config *config);
 void fleet_free(struct fleet *fleet);
 
 /*
- * The appliances whose snapshots hold all that the fleet knows: those that serve; if none does, all
- * that were ever there, and we. Returns how many.
+ * The appliances whose snapshots hold all that the fleet knows: those that serve, and those that
+ * were there until lately; if none serves, all that were ever there, and we. Returns how many.
  */
 unsigned fleet_sources(const struct fleet *fleet, uint8_t numbers[MEMBERS_MAX]);
 

@@ -14,7 +14,7 @@
 enum {
     TICK_MS = 100,
     BEAT_MS = 1000,
-    STRANGERS_MS = 5000,  /* between two looks for numbers that have no record */
+    STRANGERS_MS = 1000,  /* between two looks for numbers that have no record */
     SILENT_MS = 5000,     /* without a beat; several may be late while a node fails over */
     SKEW_MS = 3000,       /* less is taken for the time that a beat takes to be read */
     SKEW_SAMPLES = 8,     /* beats of which the promptest counts */
