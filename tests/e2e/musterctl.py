@@ -18,9 +18,10 @@ Done = namedtuple("Done", "status output errors")
 def musterctl(musterd, *words, input=None, user=None):
     """Runs it; `musterd` is a Musterd, or the path of a socket."""
     path = getattr(musterd, "control_socket", musterd)
-    done = subprocess.run([str(MUSTERCTL), "--socket", str(path), *map(str, words)], input=input,
-                          capture_output=True, text=True, timeout=60, user=user,
-                          group="nogroup" if user else None, extra_groups=[] if user else None,
+    # setpriv becomes the user only as it starts the program, so that the tree may lie anywhere.
+    become = ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups"] if user else []
+    done = subprocess.run([*become, str(MUSTERCTL), "--socket", str(path), *map(str, words)],
+                          input=input, capture_output=True, text=True, timeout=60,
                           env={**os.environ, "HOME": "/nonexistent"})
     return Done(done.returncode, done.stdout, done.stderr)
 
