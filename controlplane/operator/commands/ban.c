@@ -127,7 +127,9 @@ void command_ban_list(struct call *call)
     size_t count;
 
     bans = bans_list(console->controlplane->bans, &count);
+    /* One that has run out stays in the list until the next tick, but bans nobody any more. */
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, view_ban(&bans[i], now));
+        if (bans[i].until > now)
+            json_array_append_new(list, view_ban(&bans[i], now));
     call_result(call, json_pack("{s:o}", "bans", list));
 }
