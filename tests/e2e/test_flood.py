@@ -2,8 +2,8 @@
 """Clients, and the kernel's services, while an attacker sends all that one core can send.
 
 Both cores of a small machine are busy then, and the veth pair itself loses a few percent of all packets
-before XDP sees them, as a NIC's queue would. So a client sends a request once more when no answer comes,
-as BEP 15 tells it to; how often the first one was answered is printed beside.
+before XDP sees them, as a NIC's queue would. So a client sends a request again when no answer comes,
+as BEP 15 tells it to; how often the first one was answered is printed, too.
 """
 
 import json
@@ -95,8 +95,8 @@ def echo(testbed):
 
 def test_clients_are_served_under_a_flood(testbed, echo, info_hash, capsys):
     with testbed.running({"workers": {"cores": [1]}}, ports=testbed.links[:1]) as musterd, \
-            testbed.tracker(client=3, tries=2, timeout=RETRY_SECONDS) as announcer, \
-            testbed.tracker(client=4, tries=2, timeout=RETRY_SECONDS) as connecter:
+            testbed.tracker(client=3, tries=3, timeout=RETRY_SECONDS) as announcer, \
+            testbed.tracker(client=4, tries=3, timeout=RETRY_SECONDS) as connecter:
         announcer.connect()
         attack = flood(testbed)
         clients = {"announces": Client(lambda: announcer.announce(info_hash)),

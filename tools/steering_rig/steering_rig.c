@@ -139,11 +139,12 @@ void steering_rig_ban(struct steering_rig *rig, unsigned family, const void *add
 
 void steering_rig_clear_limiter(struct steering_rig *rig)
 {
-    const struct limiter_line zeros = {{0}};
+    const size_t size = LIMITER_LINES * sizeof(struct limiter_line);
+    void *table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, rig->limiter, 0);
 
-    for (uint32_t line = 0; line < LIMITER_LINES; line++)
-        steering_rig_need(bpf_map_update_elem(rig->limiter, &line, &zeros, BPF_ANY) == 0,
-                          "the limiter's table");
+    steering_rig_need(table != MAP_FAILED, "the limiter's table");
+    memset(table, 0, size);
+    munmap(table, size);
 }
 
 void steering_rig_counters(const struct steering_rig *rig, uint64_t counts[STEERING_COUNTERS])
