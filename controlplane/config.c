@@ -126,22 +126,14 @@ static const char *value_of(const struct config *config, const struct config_key
     return (const char *)config + key->offset + item * key->size;
 }
 
-/* Whether a field is of the record's kind, which its first field tells. */
-static bool field_applies(const struct config_key *key, const struct config_key *field,
-                          const char *record)
-{
-    const struct config_key *type = key->fields;
-    uint64_t kind = config_number_get(type, record + type->offset);
-
-    return field->kinds == 0 || field->kinds & 1u << kind;
-}
-
 static void print_record(const struct config_key *key, const char *record, FILE *out)
 {
+    const struct config_key *type = key->fields;
+    unsigned kind = (unsigned)config_number_get(type, record + type->offset);
     const char *separator = "{";
 
     for (const struct config_key *field = key->fields; field->name; field++) {
-        if (!field_applies(key, field, record))
+        if (!config_field_applies(field, kind))
             continue;
         fprintf(out, "%s%s: ", separator, field->name);
         config_value_print(field, record + field->offset, out);
@@ -194,13 +186,6 @@ void config_copy(struct config *to, const struct config *from, const struct conf
 
 /* All keys ------------------------------------------------------------------------------------ */
 
-static size_t section_length(const struct config_key *key)
-{
-    const char *dot = strchr(key->name, '.');
-
-    return dot ? (size_t)(dot - key->name) : 0;
-}
-
 /* One list item a line, where items are long. */
 static void print_records(const struct config *config, const struct config_key *key, FILE *out)
 {
@@ -216,7 +201,7 @@ void config_print(const struct config *config, FILE *out)
     size_t length = 0;
 
     for (const struct config_key *key = config_keys; key->name; key++) {
-        size_t own = section_length(key);
+        size_t own = config_section_length(key);
 
         if (own && (own != length || strncmp(section, key->name, own) != 0))
             fprintf(out, "%.*s:\n", (int)own, key->name);
@@ -233,13 +218,22 @@ void config_print(const struct config *config, FILE *out)
 
 void config_print_changes(const struct config *from, const struct config *to, FILE *out)
 {
+    bool same = true;
+
     for (const struct config_key *key = config_keys; key->name; key++) {
         if (config_same(from, to, key))
             continue;
+        same = false;
+        if (key->restart) {
+            fprintf(out, "%s: unchanged, needs a restart: %s\n", key->name, key->restart);
+            continue;
+        }
         fprintf(out, "%s: ", key->name);
         config_print_value(from, key, out);
         fputs(" -> ", out);
         config_print_value(to, key, out);
-        fputs(key->restart ? " (needs a restart)\n" : "\n", out);
+        fputc('\n', out);
     }
+    if (same)
+        fputs("no key has changed\n", out);
 }

@@ -28,9 +28,8 @@ enum config_source { CONFIG_SOURCE_ADDRESS, CONFIG_SOURCE_NETWORK, CONFIG_SOURCE
 struct config {
     char folder[CONFIG_PATH_SIZE]; /* of the file; relative paths in it are taken from here */
 
-    struct dataplane_config dataplane; /* workers, memory, ports, listen */
-    struct dataplane_settings
-        settings; /* tracker, access.mode and what else the workers take live */
+    struct dataplane_config dataplane;  /* workers, memory, ports, listen */
+    struct dataplane_settings settings; /* what workers take live: tracker, access.mode */
 
     struct {
         uint32_t maximum; /* seconds; the longest interval that load may stretch to */
@@ -110,7 +109,7 @@ bool config_same(const struct config *a, const struct config *b, const struct co
 /* Copies the value of `key`. */
 void config_copy(struct config *to, const struct config *from, const struct config_key *key);
 
-/* What each differing key was and is. */
+/* What a reload of `to` changes: what each differing key was and is, or why it stays. */
 void config_print_changes(const struct config *from, const struct config *to, FILE *out);
 
 /* Says what is wrong between keys, if anything. */

@@ -13,16 +13,9 @@
 
 enum { WIDTH = 98 };
 
-static size_t section_length(const struct config_key *key)
-{
-    const char *dot = strchr(key->name, '.');
-
-    return dot ? (size_t)(dot - key->name) : 0;
-}
-
 static const struct config_section *section_of(const struct config_key *key)
 {
-    size_t length = section_length(key);
+    size_t length = config_section_length(key);
     const struct config_section *section = config_sections;
 
     for (; length && section->name; section++)
@@ -33,7 +26,7 @@ static const struct config_section *section_of(const struct config_key *key)
 
 static const char *name_in_section(const struct config_key *key)
 {
-    size_t length = section_length(key);
+    size_t length = config_section_length(key);
 
     return key->name + (length ? length + 1 : 0);
 }

@@ -103,8 +103,7 @@ static void complain_unknown(struct reader *reader, const yaml_node_t *node, con
     fputc('\n', reader->report->out);
 }
 
-/* Copies the name of a mapping's entry, prefixed; false if it isn't a name, or stood there before.
- */
+/* Copies the name of a mapping's entry, prefixed; false if it isn't one, or stood there before. */
 static bool entry_name(struct reader *reader, const yaml_node_t *mapping,
                        const yaml_node_pair_t *pair, const char *prefix, char name[NAME_MAX_BYTES])
 {
@@ -161,17 +160,12 @@ static const yaml_node_t *entry(struct reader *reader, const yaml_node_t *mappin
     return NULL;
 }
 
-static bool belongs(const struct config_key *field, unsigned kind)
-{
-    return field->kinds == 0 || field->kinds & 1u << kind;
-}
-
 /* Fields that aren't given take their defaults, or are asked for. */
 static void complete_record(struct reader *reader, const yaml_node_t *node, const char *name,
                             const struct config_key *fields, unsigned kind, char *record)
 {
     for (const struct config_key *field = fields; field->name; field++) {
-        if (!belongs(field, kind) || entry(reader, node, field->name))
+        if (!config_field_applies(field, kind) || entry(reader, node, field->name))
             continue;
         if (field->required) {
             config_complain_at(reader->report, line_of(node), name);
@@ -206,7 +200,7 @@ static void read_fields(struct reader *reader, const yaml_node_t *node, const ch
         const struct config_key *field = find_field(fields, scalar(key));
         if (!field) {
             complain_unknown(reader, key, scalar(key), fields);
-        } else if (!belongs(field, kind)) {
+        } else if (!config_field_applies(field, kind)) {
             config_complain_at(reader->report, line_of(key), full);
             fprintf(reader->report->out, "not a key of %s %s\n", fields->name,
                     fields->choices[kind]);

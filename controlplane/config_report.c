@@ -20,9 +20,9 @@ void config_report_place(struct config_report *report, const struct config_key *
 unsigned config_report_line(const struct config_report *report, const char *name, unsigned item)
 {
     const struct config_key *key = config_key_find(name);
-    size_t index = (size_t)(key - config_keys);
+    size_t index = key ? (size_t)(key - config_keys) : CONFIG_REPORT_KEYS;
 
-    if (!key || index >= CONFIG_REPORT_KEYS || item >= CONFIG_REPORT_ITEMS)
+    if (index >= CONFIG_REPORT_KEYS || item >= CONFIG_REPORT_ITEMS)
         return 0;
     return report->lines[index][item] ? report->lines[index][item] : report->lines[index][0];
 }

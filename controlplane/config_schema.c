@@ -145,8 +145,8 @@ const struct config_key config_keys[] = {
     {"memory.peers", CONFIG_COUNT, FIELD(dataplane.peers_max), .min = 1000, .max = 20000000000,
      .initial = "4M", .restart = RESTART_MEMORY,
      .help =
-         "IPv4 peers at most; an IPv6 peer counts as two. At the cap new peers get their answer, "
-         "but aren't stored."},
+         "IPv4 peers at most; an IPv6 peer counts as two. At the cap the stalest swarm of a few "
+         "makes room; if that isn't enough, new peers get their answer, but aren't stored."},
     {"memory.huge_pages", CONFIG_BOOL, FIELD(dataplane.huge_pages), .initial = "true",
      .restart = RESTART_MEMORY,
      .help = "Tables and packets on huge pages. Without them random access costs about twice as "
@@ -183,7 +183,8 @@ const struct config_key config_keys[] = {
      .help = "A torrent without peers keeps its download count for so long."},
 
     {"connection_id.key_file", CONFIG_PATH, FIELD(connection_id.key_file),
-     .initial = "/var/lib/muster/connection-id.key", .restart = "the keys are read at start",
+     .initial = "/var/lib/muster/connection-id.key",
+     .restart = "a run keeps to one file; a reload reads it again",
      .help =
          "Where the keys are kept (mode 0600; made if missing), so that connection IDs outlive a "
          "restart. Appliances with the same file honour each other's."},
@@ -202,8 +203,8 @@ const struct config_key config_keys[] = {
      .help = "Answer connect requests in the program already, before a worker sees them."},
 
     {"limits.dry_run", CONFIG_BOOL, FIELD(limits.dry_run), .initial = "false",
-     .help = "Only count what is over a limit (drops: limited), and let it through: to find good "
-             "limits."},
+     .help =
+         "Only count what is over a limit (would_limit), and let it through: to find good limits."},
     {"limits.connect_address", CONFIG_COUNT, FIELD(limits.rates[LIMITER_CONNECT][0]),
      .max = LIMITER_RATE_MAX, .initial = "100",
      .help =
@@ -267,4 +268,16 @@ const struct config_key *config_key_find(const char *name)
         if (strcmp(key->name, name) == 0)
             return key;
     return NULL;
+}
+
+size_t config_section_length(const struct config_key *key)
+{
+    const char *dot = strchr(key->name, '.');
+
+    return dot ? (size_t)(dot - key->name) : 0;
+}
+
+bool config_field_applies(const struct config_key *field, unsigned kind)
+{
+    return field->kinds == 0 || field->kinds & 1u << kind;
 }

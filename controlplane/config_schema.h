@@ -36,13 +36,12 @@ struct config_key {
     unsigned list_max;   /* items that fit; 0: not a list */
     size_t count_offset; /* of a list: where the number of items (unsigned) lies */
 
-    const struct config_key
-        *fields;    /* of CONFIG_RECORD, ended by a NULL name; the first tells the kind */
+    /* Of CONFIG_RECORD, ended by a NULL name; the first tells the kind. */
+    const struct config_key *fields;
     unsigned kinds; /* of a field: bit k set: belongs to kind k; 0: to all */
     bool required;  /* of a field: must be given, by the kinds it belongs to */
 
-    const char
-        *initial; /* the default, as written in the file; NULL: none, the key must be given */
+    const char *initial; /* the default, as written in the file; NULL: the key must be given */
     const char *example; /* shown in configs/muster.yaml where it differs from the default */
     const char *restart; /* why it can't change while running; NULL: it can */
     const char *help;    /* what an operator needs to know; sentences */
@@ -53,10 +52,15 @@ struct config_section {
     const char *help;
 };
 
-/* Both ended by a NULL name; a section's keys are consecutive, in the order of the documentation.
- */
+/* Both ended by a NULL name; a section's keys are consecutive, in the documentation's order. */
 extern const struct config_key config_keys[];
 extern const struct config_section config_sections[];
 
 /* The key of that name, or NULL. */
 const struct config_key *config_key_find(const char *name);
+
+/* Characters of the section's name in a key's; 0 at the top level. */
+size_t config_section_length(const struct config_key *key);
+
+/* Whether records of that kind have this field. */
+bool config_field_applies(const struct config_key *field, unsigned kind);

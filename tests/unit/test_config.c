@@ -370,7 +370,8 @@ static void tells_changes(void **state)
     FILE *out = fmemopen(text, sizeof(text), "w");
     config_print_changes(&before, &config, out);
     fclose(out);
-    assert_string_equal(text, "workers.cores: [1] -> [2, 3] (needs a restart)\n"
+    assert_string_equal(text, "workers.cores: unchanged, needs a restart: "
+                              "workers are pinned to their cores at start\n"
                               "tracker.interval: 30m -> 20m\n");
     config_copy(&before, &config, config_key_find("workers.cores"));
     assert_int_equal(before.dataplane.workers, 2);
