@@ -32,17 +32,17 @@ static void set_limiter(const struct controlplane *controlplane, struct limiter_
     memset(limiter, 0, sizeof(*limiter));
     memcpy(limiter->secret, controlplane->limiter_secret, sizeof(limiter->secret));
     limiter->dry_run = config->limits.dry_run;
-    for (unsigned class = 0; class < LIMITER_CLASSES; class ++) {
-        const uint32_t *rates = config->limits.rates[class];
+    for (unsigned kind = 0; kind < LIMITER_CLASSES; kind++) {
+        const uint32_t *rates = config->limits.rates[kind];
         struct limiter_limit address = limiter_limit(
             rates[CONFIG_SOURCE_ADDRESS], rates[CONFIG_SOURCE_ADDRESS] * config->limits.burst);
         struct limiter_limit network = limiter_limit(
             rates[CONFIG_SOURCE_NETWORK], rates[CONFIG_SOURCE_NETWORK] * config->limits.burst);
 
-        limiter->limits[class][LIMITER_IPV4_32] = address;
-        limiter->limits[class][LIMITER_IPV6_64] = address;
-        limiter->limits[class][LIMITER_IPV4_24] = network;
-        limiter->limits[class][LIMITER_IPV6_48] = network;
+        limiter->limits[kind][LIMITER_IPV4_32] = address;
+        limiter->limits[kind][LIMITER_IPV6_64] = address;
+        limiter->limits[kind][LIMITER_IPV4_24] = network;
+        limiter->limits[kind][LIMITER_IPV6_48] = network;
     }
 }
 
@@ -84,8 +84,10 @@ int controlplane_publish(struct controlplane *controlplane)
     if (!error && controlplane->steering)
         error =
             bans_apply(controlplane->bans, ban_in_program, lift_in_program, controlplane->steering);
-    if (error)
+    if (error) {
         log_error("control", "settings can't be published: error=%s", strerror(-error));
+        controlplane->epoch = 0; /* the next tick tries again */
+    }
     return error;
 }
 
@@ -195,28 +197,11 @@ static int apply(struct controlplane *controlplane, const struct config *before,
     return error;
 }
 
-/* Takes over the live keys that differ, and says so. */
-static void take_live_keys(struct config *running, const struct config *next, FILE *report)
+static void take_live_keys(struct config *running, const struct config *next)
 {
-    bool same = true;
-
-    for (const struct config_key *key = config_keys; key->name; key++) {
-        if (config_same(running, next, key))
-            continue;
-        same = false;
-        if (key->restart) {
-            fprintf(report, "%s: unchanged, needs a restart: %s\n", key->name, key->restart);
-            continue;
-        }
-        fprintf(report, "%s: ", key->name);
-        config_print_value(running, key, report);
-        fputs(" -> ", report);
-        config_print_value(next, key, report);
-        fputc('\n', report);
-        config_copy(running, next, key);
-    }
-    if (same)
-        fputs("no key has changed\n", report);
+    for (const struct config_key *key = config_keys; key->name; key++)
+        if (!key->restart)
+            config_copy(running, next, key);
 }
 
 /* Live keys of the new file must go with what can't change now, too. */
@@ -247,18 +232,19 @@ int controlplane_reload(struct controlplane *controlplane, FILE *report)
 
     service_reloading();
     error = config_load(controlplane->config_path, &next, report);
+    if (!error) {
+        take_live_keys(&controlplane->config, &next);
+        error = check(&controlplane->config, controlplane->config_path, report);
+    }
     if (!error)
         error = reload_secrets(controlplane, report);
     if (error) {
+        controlplane->config = before;
         service_ready("the configuration is wrong: it runs as before");
         return error;
     }
-    take_live_keys(&controlplane->config, &next, report);
-    error = check(&controlplane->config, controlplane->config_path, report);
-    if (error)
-        controlplane->config = before;
-    else
-        error = apply(controlplane, &before, true, report);
+    config_print_changes(&before, &next, report);
+    error = apply(controlplane, &before, true, report);
     service_ready(error ? "the configuration can't be applied: it runs as before" : "reloaded");
     return error;
 }
@@ -296,9 +282,18 @@ int controlplane_load_access(struct controlplane *controlplane, const char *path
 
 int controlplane_drain(struct controlplane *controlplane, bool drain)
 {
+    bool before = controlplane->draining;
+    int error;
+
     controlplane->draining = drain;
+    error = controlplane_publish(controlplane);
+    if (error) {
+        controlplane->draining = before;
+        controlplane_publish(controlplane);
+        return error;
+    }
     log_info("control", drain ? "draining" : "no longer draining");
-    return controlplane_publish(controlplane);
+    return 0;
 }
 
 void controlplane_shutdown(struct controlplane *controlplane)

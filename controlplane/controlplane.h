@@ -36,7 +36,7 @@ struct controlplane {
     double load;                /* the busiest worker's, 0..1, smoothed over some minutes */
     uint32_t interval;          /* seconds; what clients are told now, stretched by load */
     uint64_t limiter_secret[3]; /* of this run */
-    uint64_t epoch;             /* of the connection IDs; the one published last */
+    uint64_t epoch;             /* of the connection IDs, published last; 0: not yet */
     bool draining;
     const char *failing; /* why /healthz says no, or NULL */
 };
@@ -56,7 +56,7 @@ void controlplane_tick(struct controlplane *controlplane);
 /*
  * Reads the file again. An invalid one changes nothing; else live keys are applied, and those that
  * need a restart named with the reason. 0 or a negative errno; `report` has the errors, or what was
- * done, one a line. The access list is read again, too, in the background.
+ * done, one a line. The keys' file is read again, too, and, in the background, the access list.
  */
 int controlplane_reload(struct controlplane *controlplane, FILE *report);
 

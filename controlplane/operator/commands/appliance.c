@@ -92,7 +92,7 @@ void command_shutdown(struct call *call)
 {
     const struct console *console = call_context(call);
 
-    log_info("operator", "shutdown was asked for over the control socket");
+    log_info("console", "shutdown was asked for over the control socket");
     call_result(call, json_pack("{s:b}", "stopping", true));
     controlplane_shutdown(console->controlplane);
 }
