@@ -111,8 +111,8 @@ const struct command command_table[COMMANDS_COUNT] = {
             .method = "swarms.top",
             .summary = "the largest swarms, or the busiest",
             .details = "Walks the tables in slices between bursts: it takes a moment on a full "
-                       "appliance and costs the clients nothing. The rate is an estimate from a "
-                       "sample of the announces.",
+                       "appliance and costs the clients nothing. The rate is of about the last "
+                       "one and a half minutes.",
             .result = "swarms (info_hash, family, seeders, leechers, completed, "
                       "announces_per_minute)",
             .arguments =

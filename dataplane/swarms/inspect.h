@@ -12,8 +12,7 @@ enum {
     INSPECT_TOP_MAX = 100,  /* rows of inspect_top */
     INSPECT_PEERS_MAX = 64, /* peers of inspect_show */
 
-    INSPECT_CLIENT_PREFIX =
-        8, /* bytes of a peer ID that name program and version: "-qB4650-" (BEP 20) */
+    INSPECT_CLIENT_PREFIX = 8, /* bytes of a peer ID that name the program: "-qB4650-" (BEP 20) */
     INSPECT_CLIENTS_MAX = 256, /* rows of inspect_clients */
 };
 
@@ -27,7 +26,7 @@ struct inspect_swarm {
     uint8_t family; /* enum swarms_family */
     uint32_t seeders, leechers;
     uint32_t completed;         /* downloads counted */
-    uint32_t announces_per_min; /* an estimate from a sample of the announces; 0: too few to tell */
+    uint32_t announces_per_min; /* of about the last one and a half minutes */
 };
 
 /* The first `want` swarms of a table. Zero it, set `by` and `want`, and call until `done`. */
