@@ -91,6 +91,11 @@ enum dataplane_access_mode access_control_mode(const struct access_control *cont
     return control->mode;
 }
 
+const char *access_control_mode_name(const struct access_control *control)
+{
+    return config_key_find("access.mode")->choices[control->mode];
+}
+
 struct access_list *access_control_list(const struct access_control *control)
 {
     return control->list;

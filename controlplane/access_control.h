@@ -28,4 +28,5 @@ int access_control_apply(struct access_control *control, bool again, access_list
 
 /* For settings that are published. */
 enum dataplane_access_mode access_control_mode(const struct access_control *control);
+const char *access_control_mode_name(const struct access_control *control); /* as in the file */
 struct access_list *access_control_list(const struct access_control *control);

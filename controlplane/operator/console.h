@@ -17,7 +17,7 @@ struct console;
  * still there, and answers from then on. 0, or a negative errno with one line of explanation in
  * `error`: -EADDRINUSE when another live daemon has the socket.
  */
-int console_start(struct controlplane *controlplane, struct console **operator, char * error,
+int console_start(struct controlplane *controlplane, struct console **started, char *error,
                   size_t error_size);
 
 /* Once a second: reads the data plane (console_observation()). */

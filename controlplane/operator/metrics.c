@@ -292,12 +292,11 @@ static void port_level(const struct writer *writer, size_t offset)
 
 static void access_entries(const struct writer *writer, size_t offset)
 {
-    static const char *const modes[] = {"open", "allow", "deny"};
     const struct access_control *control = writer->console->controlplane->access;
     struct access_list_status status;
 
     access_list_status(access_control_list(control), &status);
-    sample_labelled(writer, "mode", modes[access_control_mode(control)], (double)status.hashes);
+    sample_labelled(writer, "mode", access_control_mode_name(control), (double)status.hashes);
 }
 
 static void bans(const struct writer *writer, size_t offset)

@@ -311,11 +311,6 @@ void *client_request(const struct client *client)
     return client->request;
 }
 
-int client_fd(const struct client *client)
-{
-    return bufferevent_getfd(client->stream);
-}
-
 void client_send(struct client *client, const void *bytes, size_t length)
 {
     bufferevent_write(client->stream, bytes, length);

@@ -53,8 +53,6 @@ void *client_context(const struct client *client);
 void client_set_request(struct client *client, void *request);
 void *client_request(const struct client *client);
 
-int client_fd(const struct client *client);
-
 void client_send(struct client *client, const void *bytes, size_t length);
 
 /* Moves all of `buffer` to the client. */

@@ -26,7 +26,6 @@ static void fail(struct call *call, int error, const char *explanation)
 
 static json_t *view_status(const struct call *call)
 {
-    static const char *const modes[] = {"open", "allow", "deny"};
     const struct console *console = call_context(call);
     const struct access_control *control = console->controlplane->access;
     const uint64_t *counters = observation_totals(console->observation)->counters;
@@ -34,7 +33,7 @@ static json_t *view_status(const struct call *call)
 
     access_list_status(access_control_list(control), &status);
     return json_pack("{s:s, s:I, s:s, s:I, s:I, s:b, s:I}", "mode",
-                     modes[access_control_mode(control)], "entries", (json_int_t)status.hashes,
+                     access_control_mode_name(control), "entries", (json_int_t)status.hashes,
                      "file", status.file, "loaded", (json_int_t)status.loaded, "edits",
                      (json_int_t)status.edits, "changing", status.changing, "refused",
                      (json_int_t)counters[COUNTER_access_refused]);

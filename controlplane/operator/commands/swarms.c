@@ -9,26 +9,19 @@
 #include "commands.h"
 #include "inspection.h"
 
-enum { HASH_SIZE = 20, TOP_DEFAULT = 10 };
+enum { TOP_DEFAULT = 10 };
 
 static const char *const family_names[] = {"ipv4", "ipv6"};
 
 static void print_hash(const uint8_t *hash, char *text)
 {
-    for (unsigned i = 0; i < HASH_SIZE; i++)
+    for (unsigned i = 0; i < ACCESS_HASH_SIZE; i++)
         sprintf(text + 2 * i, "%02x", hash[i]);
-}
-
-/* 40 hexadecimal digits, checked by the table of commands. */
-static void parse_hash(const char *text, uint8_t *hash)
-{
-    for (unsigned i = 0; i < HASH_SIZE; i++)
-        sscanf(text + 2 * i, "%2hhx", &hash[i]);
 }
 
 static json_t *view_swarm(const struct inspect_swarm *swarm)
 {
-    char hash[2 * HASH_SIZE + 1];
+    char hash[2 * ACCESS_HASH_SIZE + 1];
 
     print_hash(swarm->info_hash, hash);
     return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "info_hash", hash, "family",
@@ -148,17 +141,18 @@ void command_swarms_show(struct call *call)
     const struct controlplane *controlplane =
         ((const struct console *)call_context(call))->controlplane;
     struct inspection *inspection = inspection_new(call, DATAPLANE_JOB_SHOW, 2, answer_show);
-    uint8_t hash[HASH_SIZE];
+    struct access_hash hash;
 
     if (inspection == NULL)
         return;
-    parse_hash(call_text(call, "hash"), hash);
+    access_parse_hash(call_text(call, "hash"), &hash); /* checked by the table of commands */
     for (uint8_t family = 0; family < 2; family++) {
         struct inspect_show *show = &inspection_answer(inspection, family)->show;
 
-        memcpy(show->info_hash, hash, HASH_SIZE);
+        memcpy(show->info_hash, hash.bytes, sizeof(show->info_hash));
         show->family = family;
-        inspection_set_worker(inspection, family, dataplane_owner(controlplane->dataplane, hash));
+        inspection_set_worker(inspection, family,
+                              dataplane_owner(controlplane->dataplane, hash.bytes));
     }
     inspection_start(inspection, controlplane->jobs);
 }
