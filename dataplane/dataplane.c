@@ -413,8 +413,6 @@ unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_
                          dataplane->config.workers);
 }
 
-/* Jobs ---------------------------------------------------------------------------------------- */
-
 unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct delta *into,
                           unsigned most, uint64_t *lost)
 {
@@ -423,6 +421,8 @@ unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct d
     *lost = 0;
     return deltas ? deltas_take(deltas, into, most, lost) : 0;
 }
+
+/* Jobs ---------------------------------------------------------------------------------------- */
 
 int dataplane_submit(struct dataplane *dataplane, unsigned worker, struct dataplane_job *job)
 {

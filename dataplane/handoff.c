@@ -5,8 +5,6 @@
 
 #include "swarms/transfer.h"
 
-_Static_assert(TRANSFER_CHUNK_BITS == 14, "handoff_owner() goes by chunks");
-
 size_t handoff_ring_size(unsigned slots)
 {
     return sizeof(struct handoff_ring) + slots * sizeof(void *);

@@ -16,11 +16,6 @@ static void use_lines(struct budget *budget, unsigned lines)
     budget->lines -= lines < budget->lines ? lines : budget->lines;
 }
 
-static unsigned peer_record_size(unsigned family)
-{
-    return family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4) : sizeof(struct transfer_ipv6);
-}
-
 static void write_peer(const struct block *block, unsigned position, uint8_t *out, uint32_t now)
 {
     unsigned size = block_peer_size(block->family);
@@ -38,7 +33,7 @@ static void write_peer(const struct block *block, unsigned position, uint8_t *ou
 static bool write_block(struct budget *budget, const struct record *record, uint16_t chunk,
                         const struct block *block, uint32_t *entry)
 {
-    unsigned size = peer_record_size(record->family);
+    unsigned size = transfer_peer_size(record->family);
     size_t room = (size_t)(budget->end - budget->out);
     uint32_t left = block->peers > *entry ? block->peers - *entry : 0;
     struct transfer_swarm head = {

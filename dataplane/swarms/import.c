@@ -22,11 +22,6 @@ struct peer {
     uint32_t seen;
 };
 
-static unsigned peer_record_size(unsigned family)
-{
-    return family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4) : sizeof(struct transfer_ipv6);
-}
-
 static struct peer read_peer(const uint8_t *from, unsigned family, uint32_t now)
 {
     unsigned size = block_peer_size(family);
@@ -132,7 +127,7 @@ static uint32_t merge_swarm(struct merge *merge, const struct transfer_swarm *he
                             const uint8_t *peers, uint32_t limit)
 {
     uint32_t count = head->peers < limit ? head->peers : limit;
-    unsigned size = peer_record_size(head->family);
+    unsigned size = transfer_peer_size(head->family);
 
     open_swarm(merge, head);
     if (merge->line == 0)
@@ -149,7 +144,7 @@ static bool read_head(const uint8_t *from, size_t size, struct transfer_swarm *h
         return false;
     memcpy(head, from, sizeof(*head));
     return head->family <= SWARMS_IPV6 &&
-           head->peers <= (size - sizeof(*head)) / peer_record_size(head->family);
+           head->peers <= (size - sizeof(*head)) / transfer_peer_size(head->family);
 }
 
 int64_t transfer_import(struct swarms *swarms, uint8_t *buffer, size_t size, unsigned peers,
@@ -167,7 +162,7 @@ int64_t transfer_import(struct swarms *swarms, uint8_t *buffer, size_t size, uns
         if (!read_head(buffer + used, size - used, &head))
             return -EINVAL;
         count = merge_swarm(&merge, &head, buffer + used + sizeof(head), left);
-        used += sizeof(head) + (size_t)count * peer_record_size(head.family);
+        used += sizeof(head) + (size_t)count * transfer_peer_size(head.family);
         /* A swarm costs about as much as a peer, even when it has none. */
         left -= count + 1 < left ? count + 1 : left;
         if (count == head.peers)

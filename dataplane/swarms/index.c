@@ -3,6 +3,8 @@
 
 #include <emmintrin.h>
 
+#include "hash.h"
+
 uint32_t index_buckets_for(uint32_t torrents)
 {
     uint64_t slots = (uint64_t)torrents * 100 / INDEX_FILL_PERCENT;
@@ -95,7 +97,7 @@ static bool ease(struct index *index, uint32_t number)
 
     for (unsigned slot = 0; slot < INDEX_SLOTS; slot++) {
         const struct record *record = record_at(index, bucket->records[slot]);
-        uint64_t hash = swarms_hash(index->secret, record->info_hash);
+        uint64_t hash = hash_info_hash(index->secret, record->info_hash);
         uint32_t home = index_bucket_of(index, hash);
         uint32_t other = home == number ? index_other_bucket(home, hash) : home;
 

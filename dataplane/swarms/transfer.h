@@ -57,6 +57,12 @@ struct transfer_ipv6 {
     uint32_t seen;
 };
 
+/* Bytes of a peer's record. */
+static inline size_t transfer_peer_size(unsigned family)
+{
+    return family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4) : sizeof(struct transfer_ipv6);
+}
+
 _Static_assert(sizeof(struct transfer_swarm) == 32, "swarm record");
 _Static_assert(sizeof(struct transfer_ipv4) == 12, "IPv4 peer record");
 _Static_assert(sizeof(struct transfer_ipv6) == 24, "IPv6 peer record");
