@@ -2,6 +2,7 @@
 #include "eal.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,6 +97,20 @@ static void add_devices(struct arguments *arguments, const struct dataplane_conf
         add(arguments, "--no-pci");
 }
 
+/*
+ * net_tap has the kernel send a signal for every packet. They are for EAL's interrupt thread: the
+ * control thread's and the workers' calls would be cut short.
+ */
+static void leave_signals_to_others(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    for (int signal = SIGRTMIN; signal <= SIGRTMAX; signal++)
+        sigaddset(&signals, signal);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
 int eal_start(const struct dataplane_config *config, size_t memory, char *error, size_t error_size)
 {
     static struct arguments arguments; /* EAL keeps pointers to it */
@@ -107,8 +122,10 @@ int eal_start(const struct dataplane_config *config, size_t memory, char *error,
     add_cores(&arguments, config);
     add_memory(&arguments, config, memory);
     add_devices(&arguments, config);
-    if (rte_eal_init(arguments.count, arguments.values) >= 0)
+    if (rte_eal_init(arguments.count, arguments.values) >= 0) {
+        leave_signals_to_others();
         return 0;
+    }
     snprintf(error, error_size,
              "DPDK doesn't start: %s. Are there the cores that workers.cores names, and %s?",
              rte_strerror(rte_errno),

@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -186,8 +187,11 @@ static void rest(struct worker *worker)
 int worker_run(void *argument)
 {
     struct worker *worker = argument;
+    sigset_t signals;
     bool job = false;
 
+    sigfillset(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     prctl(PR_SET_TIMERSLACK, 1000); /* nanoseconds: a short sleep is short */
     worker->loop_start = worker->last_expiry = rte_rdtsc();
     while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
