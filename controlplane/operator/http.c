@@ -28,7 +28,7 @@ enum {
 
 struct http {
     struct server *server;
-    struct console *console;
+    const struct console *console;
     uint16_t port;
     uint64_t requests[HTTP_CODES];
 };
@@ -265,29 +265,39 @@ static int listen_at(const struct dataplane_address *address, uint16_t *port)
     return fd;
 }
 
-int http_open(struct event_base *base, const struct dataplane_address *address,
-              struct console *console, struct http **opened, char *error, size_t error_size)
+struct http *http_serve(struct event_base *base, int fd, const struct console *console)
 {
     struct http *http = calloc(1, sizeof(*http));
-    int fd;
 
-    if (http == NULL)
-        return -ENOMEM;
+    if (http == NULL) {
+        close(fd);
+        return NULL;
+    }
     http->console = console;
-    fd = listen_at(address, &http->port);
+    http->server = server_new(base, fd, &protocol, http);
+    if (http->server == NULL) {
+        free(http);
+        return NULL;
+    }
+    return http;
+}
+
+int http_open(struct event_base *base, const struct dataplane_address *address,
+              const struct console *console, struct http **http, char *error, size_t error_size)
+{
+    uint16_t port = 0;
+    int fd = listen_at(address, &port);
+
     if (fd < 0) {
         snprintf(error, error_size,
                  "can't listen for HTTP at port %u: %s: change metrics.address, or set it to off",
                  address->port, strerror(-fd));
-        free(http);
         return fd;
     }
-    http->server = server_new(base, fd, &protocol, http);
-    if (http->server == NULL) {
-        free(http);
+    *http = http_serve(base, fd, console);
+    if (*http == NULL)
         return -ENOMEM;
-    }
-    *opened = http;
+    (*http)->port = port;
     return 0;
 }
 

@@ -24,8 +24,11 @@ enum http_code { HTTP_200, HTTP_400, HTTP_404, HTTP_405, HTTP_431, HTTP_503, HTT
 
 /* 0, or a negative errno with one line in `error`. */
 int http_open(struct event_base *base, const struct dataplane_address *address,
-              struct console *console, struct http **http, char *error, size_t error_size);
+              const struct console *console, struct http **http, char *error, size_t error_size);
 void http_close(struct http *http);
+
+/* The same over a socket that listens already, which becomes its own. NULL when out of memory. */
+struct http *http_serve(struct event_base *base, int fd, const struct console *console);
 
 /* The port that was bound: of use when 0 was asked for. */
 uint16_t http_port(const struct http *http);

@@ -153,13 +153,17 @@ static void on_written(struct bufferevent *stream, void *arg)
 static void on_event(struct bufferevent *stream, short what, void *arg)
 {
     struct client *client = arg;
+    bool unsent = evbuffer_get_length(bufferevent_get_output(stream)) > 0;
 
-    if (what & BEV_EVENT_EOF && !client->closing) {
-        client->eof = true; /* what came before is still answered: "echo ... | nc -U" works */
-        schedule(client);
-    } else {
+    if (!(what & BEV_EVENT_EOF)) {
         client_free(client);
+        return;
     }
+    client->eof = true; /* what came before is still answered: "echo ... | nc -U" works */
+    if (!client->closing)
+        schedule(client);
+    else if (!unsent)
+        client_free(client);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)

@@ -182,6 +182,7 @@ def test_scrapes_at_once_are_all_whole(musterd):
     clients = [dial(musterd) for _ in range(30)]
     for client in clients:
         client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)  # a reply isn't cut short by it
     for client in clients:
         with client, client.makefile("rb") as stream:
             text = stream.read()
