@@ -183,7 +183,8 @@ int steering_program_clear(const char *interface, char *error)
         result = detach(interface, &query);
     }
     if (result < 0)
-        snprintf(error, STEERING_ERROR_SIZE, "interface %s: %s", interface, strerror(-result));
+        snprintf(error, STEERING_ERROR_SIZE, "interface %s: %s%s", interface, strerror(-result),
+                 result == -ENODEV ? " (ip link shows those that there are)" : "");
     return result;
 }
 

@@ -88,6 +88,28 @@ def check_license(tally):
         tally.fail("style: SPDX lines")
 
 
+# Who may not include whom (docs/architecture.md): sources, and paths that they must not name.
+LAYERS = (
+    ("bpf/*.[ch]", re.compile(r'^#include "\.\./', re.MULTILINE)),
+    ("dataplane/*.[ch]", re.compile(r'^#include ".*(controlplane|tools|tests)/', re.MULTILINE)),
+    ("dataplane/swarms/*.[ch]", re.compile(r'^#include "\.\./', re.MULTILINE)),
+    ("controlplane/*.[ch]", re.compile(r'^#include ".*(tools|tests)/', re.MULTILINE)),
+    ("controlplane/store/*.[ch]", re.compile(r'^#include ".*operator/', re.MULTILINE)),
+)
+
+
+def check_layers(tally):
+    """Includes point down only."""
+    upward = [name for pattern, forbidden in LAYERS for name in tracked(pattern)
+              if forbidden.search((ROOT / name).read_text())]
+    if not upward:
+        print("ok      layers")
+        tally.ok()
+    else:
+        print(f"FAILED  includes what lies above it: {' '.join(sorted(set(upward)))}")
+        tally.fail("style: layers")
+
+
 def count_meson_test(record, tally):
     """A cmocka program counts as its test cases, any other program as one."""
     name = record["name"]
@@ -194,6 +216,7 @@ def main():
         headline("style")
         check_format(tally)
         check_license(tally)
+        check_layers(tally)
     headline("unit tests")
     run_meson(tally, arguments.pattern, arguments.drills)
     if not arguments.quick:

@@ -126,7 +126,8 @@ def fails(testbed, settings, **options):
 
 
 def test_fails_without_the_interface(testbed):
-    assert "nowhere0" in fails(testbed, {}, ports=["nowhere0"])
+    log = fails(testbed, {}, ports=["nowhere0"])
+    assert "nowhere0" in log and "ip link" in log
 
 
 def test_fails_without_the_xdp_program(testbed):
