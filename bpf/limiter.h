@@ -9,8 +9,9 @@
  * and adds none. A source that floods therefore writes nothing: its line stays shared among the
  * CPUs' caches.
  *
- *   cell    bits 63..48 tag of the source, bits 47..0 the time in ticks of 256 ns (wraps in 2.3
- * years) line    LIMITER_WAYS cells, one cache line table   LIMITER_LINES lines: 4 MiB
+ *   cell    bits 63..48: tag of the source; 47..0: the time in ticks of 256 ns (2.3 years)
+ *   line    LIMITER_WAYS cells, one cache line
+ *   table   LIMITER_LINES lines, 4 MiB
  *
  * A source is known while it has debt: at 10 requests/s allowed, 0.1 s after each request. The
  * 524,288 cells of the table so hold 2.6 M sources/s (each takes two cells: narrow and wide
@@ -33,15 +34,13 @@
 enum {
     LIMITER_WAY_BITS = 3,
     LIMITER_WAYS = 1 << LIMITER_WAY_BITS,
-    LIMITER_LINES_BITS =
-        16, /* lower: strangers inherit debt sooner; higher: memory and cache misses */
+    LIMITER_LINES_BITS = 16, /* lower: strangers inherit debt; higher: memory, cache misses */
     LIMITER_LINES = 1 << LIMITER_LINES_BITS,
 
     LIMITER_TICK_SHIFT = 8, /* nanoseconds to ticks: 256 ns, 1 % at 39,000 requests/s */
     LIMITER_TICKS_SECOND = 1000000000 >> LIMITER_TICK_SHIFT,
-    LIMITER_RATE_MAX = 1000000, /* requests/s */
-    LIMITER_DEBT_SECONDS_MAX =
-        600, /* burst / rate; more debt than that is taken for a wrapped clock */
+    LIMITER_RATE_MAX = 1000000,     /* requests/s */
+    LIMITER_DEBT_SECONDS_MAX = 600, /* burst / rate; more is taken for a wrapped clock */
 };
 
 #define LIMITER_DEBT_MAX  ((uint64_t)LIMITER_DEBT_SECONDS_MAX * LIMITER_TICKS_SECOND)
@@ -57,8 +56,7 @@ struct limiter_line {
 
 _Static_assert(sizeof(struct limiter_line) == 64, "a line of the limiter is a cache line");
 
-/* What is limited, apart from each other: sources that anyone can forge, and sources that proved
- * theirs. */
+/* What is limited, apart from each other: sources that can be forged, and proven ones. */
 enum limiter_class {
     LIMITER_CONNECT,     /* connect requests */
     LIMITER_ESTABLISHED, /* announces and scrapes with a valid connection ID */

@@ -84,8 +84,7 @@ RULES_INLINE int rules_ipv6_later_fragment(uint16_t fragment)
 
 /* Addresses below are as loaded from the packet, not swapped: the first byte is the lowest. */
 
-/* Rule 10. A wildcard stands for unicast addresses only: a reply bears the address that was asked.
- */
+/* Rule 10. A wildcard means unicast addresses only: replies bear the address that was asked. */
 RULES_INLINE int rules_ipv4_unicast(uint32_t address)
 {
     uint8_t first = (uint8_t)address;
@@ -99,8 +98,7 @@ RULES_INLINE int rules_ipv6_unicast(uint64_t high)
     return high != 0 && (uint8_t)high != 0xff;
 }
 
-/* Rule 12. `header` and `total` in bytes, from the IP header on; `available` is what the frame has.
- */
+/* Rule 12. `header` and `total` in bytes, from the IP header on; the frame has `available`. */
 RULES_INLINE int rules_ip_length_valid(unsigned header, unsigned total, unsigned available)
 {
     return total >= header + sizeof(struct wire_udp) && total <= available;

@@ -87,8 +87,7 @@ struct steering_counters {
 
 #include <bpf/bpf_helpers.h>
 
-/* Named so by the PMD, which fills it: a socket for each receive queue. One a port, never pinned.
- */
+/* Named so by the PMD, which fills it: a socket each receive queue. One a port, never pinned. */
 struct {
     __uint(type, BPF_MAP_TYPE_XSKMAP);
     __type(key, __u32);

@@ -28,8 +28,7 @@ STEERING_INLINE void store64(void *p, __u64 value)
     *(__u64 *)p = value;
 }
 
-/* Ones' complement sum of two or four 16-bit words, as loaded; the order of bytes doesn't matter.
- */
+/* Ones' complement sum of two or four 16-bit words, as loaded; byte order doesn't matter. */
 STEERING_INLINE __u64 words32(__u32 value)
 {
     return value;

@@ -3,8 +3,7 @@
 
 #include "adaptive_interval.h"
 
-/* Time constants. Shorter ones follow noise; longer ones tell too many clients to come back early.
- */
+/* Time constants. Shorter ones follow noise, longer ones let too many clients come back soon. */
 static const double rise_seconds = 5;
 static const double fall_seconds = 60;
 

@@ -13,8 +13,7 @@ struct jobs;
 /* NULL when out of memory. */
 struct jobs *jobs_new(struct event_base *base, struct dataplane *dataplane);
 
-/* The jobs that are under way are forgotten: stop the data plane first, it may still write to them.
- */
+/* Jobs under way are forgotten: stop the data plane first, it may still write to them. */
 void jobs_free(struct jobs *jobs);
 
 /*

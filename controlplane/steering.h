@@ -43,8 +43,7 @@ struct steering;
 int steering_prepare(const struct dataplane_config *config, const char *program,
                      enum steering_mode mode, struct steering **steering, char *error);
 
-/* After the ports failed to start: adds to `error` what the kernel says to attaching the program.
- */
+/* After the ports failed to start: adds to `error` what the kernel says to an attachment. */
 void steering_explain(struct steering *steering, char *error);
 
 /*
@@ -68,10 +67,8 @@ int steering_ban_delete(struct steering *steering, const struct ban *ban);
 /* Packets since the ports started, of all CPUs, by enum steering_counter. */
 int steering_counters(const struct steering *steering, uint64_t counts[STEERING_COUNTERS]);
 
-/* The mode in which the program runs on a port's interface; as text: "native", "generic", "none".
- */
+/* The mode in which the program runs on a port's interface: "native", "generic", "none". */
 const char *steering_mode_of(const struct steering *steering, const char *interface);
 
-/* Sends everything to the kernel, detaches what is still attached, removes the pins. NULL is fine.
- */
+/* Sends all to the kernel, detaches what is still attached, removes the pins. NULL is fine. */
 void steering_close(struct steering *steering);

@@ -17,8 +17,8 @@ struct settings_version {
 };
 
 struct settings {
-    struct settings_version
-        *_Atomic latest; /* those that some worker may still use hang behind it */
+    /* Those that some worker may still use hang behind it. */
+    struct settings_version *_Atomic latest;
 };
 
 /* For the control thread. 0, -EINVAL when a value is out of range, or -ENOMEM. */
@@ -31,8 +31,7 @@ static inline const struct settings_version *settings_latest(const struct settin
     return atomic_load_explicit(&settings->latest, memory_order_acquire);
 }
 
-/* For the control thread: frees all that is older than the latest. No worker may use it any more.
- */
+/* For the control thread: frees all older than the latest. No worker may use it any more. */
 void settings_free_older(struct settings *settings);
 
 /* Frees everything. */

@@ -61,8 +61,7 @@ unsigned worker_take(struct worker *worker, struct handoff_ring *ring, unsigned 
     return count;
 }
 
-/* Out -------------------------------------------------------------------------------------------
- */
+/* Out ---------------------------------------------------------------------------------------- */
 
 /* Frees a packet that something had no room for. */
 static void lose(struct worker *worker, struct rte_mbuf *mbuf, enum counter reason)

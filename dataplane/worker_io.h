@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A worker's traffic: from ports and rings into the lanes of its pipeline, and out of them again.
- */
+/* A worker's traffic: from ports and rings into the lanes of its pipeline, and out again. */
 #pragma once
 
 #include "worker.h"

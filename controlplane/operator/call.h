@@ -36,8 +36,7 @@ void call_result(struct call *call, json_t *result);
 void call_error(struct call *call, enum json_rpc_code code, const char *hint, const char *format,
                 ...) __attribute__((format(printf, 4, 5)));
 
-/* For the side that runs calls -------------------------------------------------------------------
- */
+/* For the side that runs calls --------------------------------------------------------------- */
 
 /* Takes the reply, a new reference; NULL for a notification, which gets none. */
 typedef void call_reply(void *user, json_t *reply);

@@ -98,8 +98,7 @@ void block_remove(struct block *block, unsigned position)
     block_move_entry(block, block->peers, position, block->family);
 }
 
-/* Whole blocks ----------------------------------------------------------------------------------
- */
+/* Whole blocks ------------------------------------------------------------------------------- */
 
 static bool expired(const struct block *block, unsigned position, uint32_t timeout, uint32_t now)
 {

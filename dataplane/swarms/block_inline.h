@@ -22,8 +22,7 @@ enum {
     BLOCK_SLOTS_AT_ONCE = 8,
 };
 
-/* Entries ---------------------------------------------------------------------------------------
- */
+/* Entries ------------------------------------------------------------------------------------ */
 
 BLOCK_INLINE uint64_t block_load_ipv4(const uint8_t *peer)
 {
@@ -100,8 +99,7 @@ BLOCK_INLINE int block_find_inline(const struct block *block, const uint8_t *pee
     return match != 0 ? __builtin_ctz(match) : -1;
 }
 
-/* Slots -----------------------------------------------------------------------------------------
- */
+/* Slots -------------------------------------------------------------------------------------- */
 
 BLOCK_INLINE unsigned block_slot_home(const struct block *block, uint64_t hash)
 {
@@ -203,8 +201,7 @@ BLOCK_INLINE unsigned block_slot_of(const struct block *block, uint64_t hash, un
     return slot;
 }
 
-/* Peers -----------------------------------------------------------------------------------------
- */
+/* Peers -------------------------------------------------------------------------------------- */
 
 BLOCK_INLINE uint64_t block_hash(const struct block *block, unsigned position, unsigned family)
 {

@@ -86,15 +86,13 @@ static inline struct block directory_open(const struct slab *slab, const struct 
 void directory_close(const struct slab *slab, struct record *record, uint32_t number,
                      const struct block *block);
 
-/* Makes a directory of the record's one block. False when there is no memory; nothing changed then.
- */
+/* Makes a directory of the record's one block. False without memory; nothing changed then. */
 bool directory_create(struct slab *slab, struct record *record);
 
 /* Splits the next block if the mean calls for it. False when there is no memory. */
 bool directory_grow(struct slab *slab, struct record *record, const struct swarms_secret *secret);
 
-/* Merges two blocks if few peers are left, the last one back into the record. False if it need not.
- */
+/* Merges two blocks if few peers are left, the last one into the record. False if it need not. */
 bool directory_shrink(struct slab *slab, struct record *record, const struct swarms_secret *secret);
 
 /* Replaces a block by one of `size_class`, which holds its peers. False when there is no memory. */

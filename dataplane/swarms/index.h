@@ -77,8 +77,7 @@ static inline bool index_is(const struct record *record, unsigned family, const 
     return record->family == family && memcmp(record->info_hash, info_hash, 20) == 0;
 }
 
-/* The line of the first record whose tag fits, as a guess to prefetch; 0 if it surely is not there.
- */
+/* The first record whose tag fits, as a guess to prefetch; 0 if it surely isn't there. */
 uint32_t index_guess(const struct index *index, uint64_t hash, unsigned family);
 
 /* The line of the swarm's record, or 0. */
@@ -90,6 +89,5 @@ bool index_insert(struct index *index, uint64_t hash, unsigned family, uint32_t 
 
 void index_remove(struct index *index, uint64_t hash, unsigned family, uint32_t record);
 
-/* The swarm in the probe window of `hash` that was touched longest ago; 0 if there is none at all.
- */
+/* The swarm in the probe window of `hash` that was touched longest ago; 0 if there is none. */
 uint32_t index_stalest(const struct index *index, uint64_t hash);

@@ -52,8 +52,7 @@ bool peers_make_room(struct slab *slab, struct record *record, uint64_t hash, st
 void peers_trim(struct slab *slab, struct record *record, uint32_t number,
                 const struct swarms_secret *secret);
 
-/* Merges two blocks of a swarm that has become too small for so many. False when there is no need.
- */
+/* Merges two blocks of a swarm that has become too small for so many. False if it need not. */
 bool peers_merge(struct slab *slab, struct record *record, const struct swarms_secret *secret);
 
 /* Frees everything outside of the record. */

@@ -36,8 +36,7 @@ SAMPLE_INLINE struct sample_region sample_region(const struct block *block,
     return (struct sample_region){block->seeders, block->peers - block->seeders};
 }
 
-/* How many of `wanted` peers are to be seeders: their share, rounded at random so that it is exact.
- */
+/* How many of `wanted` peers are to be seeders: their share, rounded at random. */
 SAMPLE_INLINE uint32_t sample_seeders(uint32_t wanted, uint32_t seeders, uint32_t others,
                                       uint64_t random)
 {
@@ -52,8 +51,7 @@ SAMPLE_INLINE uint32_t sample_random(uint64_t random, enum directory_kind kind)
     return (uint32_t)(kind == DIRECTORY_SEEDERS ? random : random >> 32);
 }
 
-/* Copying ---------------------------------------------------------------------------------------
- */
+/* Copying ------------------------------------------------------------------------------------ */
 
 /* Four IPv4 entries without their stamps: 24 bytes, and 4 more that the next ones overwrite. */
 SAMPLE_INLINE void sample_pack4(uint8_t *out, const uint8_t *entries)
@@ -105,8 +103,7 @@ SAMPLE_INLINE uint8_t *sample_fill_hole(uint8_t *out, uint8_t *end, uint32_t hol
     return end - size;
 }
 
-/* One block -------------------------------------------------------------------------------------
- */
+/* One block ---------------------------------------------------------------------------------- */
 
 /*
  * A window of `wanted` peers from `start` on, in the circle of a block's peers of one kind. `self`

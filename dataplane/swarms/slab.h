@@ -16,9 +16,8 @@
 #include <stdint.h>
 
 enum {
-    SLAB_LINE = 64, /* bytes */
-    SLAB_PAGE_LINES =
-        1024, /* more wastes less of the largest classes, but strands more of the rare ones */
+    SLAB_LINE = 64,         /* bytes */
+    SLAB_PAGE_LINES = 1024, /* more wastes less of large classes, strands more of rare ones */
     SLAB_CLASSES = 26,
     SLAB_RECORD = 0, /* the class of swarm records: one line, apart from other one-line objects */
 };

@@ -25,8 +25,7 @@ enum {
 struct swarms_limits {
     uint32_t torrents; /* swarms, IPv4 and IPv6 counted apart */
     uint64_t peers;    /* IPv4 peers; an IPv6 peer takes the room of two */
-    /* This table's share [first, last] of the space of swarms_hash(): the index is ordered by hash.
-     */
+    /* This table's share [first, last] of swarms_hash()'s space: the index is ordered by hash. */
     uint64_t hash_first, hash_last;
 };
 
@@ -107,8 +106,7 @@ size_t swarms_memory(const struct swarms_limits *limits);
 struct swarms *swarms_init(void *memory, const struct swarms_limits *limits,
                            const struct swarms_secret *secret, uint64_t random_seed);
 
-/* The keyed hash of an info-hash: decides its owner among the workers, and its place in the index.
- */
+/* The keyed hash of an info-hash: decides its owner among the workers, and its bucket. */
 uint64_t swarms_hash(const struct swarms_secret *secret, const uint8_t *info_hash);
 
 /*

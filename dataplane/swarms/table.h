@@ -27,8 +27,7 @@ struct expiry_cursor {
 
 /* Which clients announce: see inspect.h. */
 struct client_counts {
-    struct inspect_client
-        rows[INSPECT_CLIENTS_MAX]; /* by hash of the prefix; announces == 0: free */
+    struct inspect_client rows[INSPECT_CLIENTS_MAX]; /* by hash; announces == 0: free */
     uint64_t others;
     uint32_t faded;     /* second of the last halving */
     uint32_t countdown; /* announces until the next sample */
@@ -42,9 +41,8 @@ struct swarms {
     struct swarms_limits limits;
     struct swarms_counters counters;
     struct swarms_secret secret;
-    uint32_t now; /* of the last call */
-    uint32_t
-        removals; /* records freed so far: while it stands, lines that were records' are still */
+    uint32_t now;      /* of the last call */
+    uint32_t removals; /* records freed so far; while it stands, lines keep their records */
     struct client_counts clients;
 };
 
@@ -62,8 +60,7 @@ static inline bool table_is_record(const struct swarms *swarms, uint32_t line)
            table_record(swarms, line)->form != RECORD_FREE;
 }
 
-/* The next record's line, looking at `*lines` lines at most; 0 at the end or when they are used up.
- */
+/* The next record's line, looking at `*lines` at most; 0 at the end or when they are used up. */
 uint32_t table_walk(const struct swarms *swarms, struct table_walk *walk, unsigned *lines);
 
 static inline bool table_walk_done(const struct swarms *swarms, const struct table_walk *walk)
@@ -79,8 +76,7 @@ void table_prefetch(const struct swarms *swarms, struct swarms_announce *const a
 uint32_t table_find(const struct swarms *swarms, uint64_t hash, unsigned family,
                     const uint8_t *info_hash);
 
-/* A new swarm's record, evicting the stalest in the probe window at the cap; 0 if even that fails.
- */
+/* A new swarm's record, at the cap in place of the stalest in the probe window; 0 if that fails. */
 uint32_t table_add(struct swarms *swarms, uint64_t hash, unsigned family, const uint8_t *info_hash,
                    uint32_t now);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A control plane over the fake data plane: what operator/ stands on, without ports or privileges.
- */
+/* A control plane over the fake data plane: what operator/ needs, without ports or privileges. */
 #pragma once
 
 #include "controlplane/controlplane.h"

@@ -34,8 +34,7 @@ struct redis_fake {
     struct redis_fake_client *clients;
 };
 
-/* Listens on a port of its own choice, on loopback; `port` 0. Reopening takes the same port again.
- */
+/* Listens on a port of its own choice, on loopback; `port` 0. Reopening takes the same port. */
 void redis_fake_open(struct redis_fake *fake, struct event_base *base);
 
 /* Closes the listener and all connections. */

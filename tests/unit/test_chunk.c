@@ -97,8 +97,7 @@ static void test_round_trip(void **state)
     chunk_writer_free(&writer);
 }
 
-/* The age of the one peer of a chunk, as a reader with these times sees it; -1 if it is left out.
- */
+/* The age of the one peer of a chunk, as a reader with these times sees it; -1 if left out. */
 static int64_t age_read(struct transfer_ipv4 peer, const struct seen_times *as)
 {
     struct chunk_writer writer = {0};

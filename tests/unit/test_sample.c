@@ -60,8 +60,7 @@ static void check_uniform(unsigned family, uint32_t peers, bool self_seeds, unsi
     expected = (double)asks / count;
     freedom = count - 1.0;
     sum = chi_squared(told, eligible, peers, expected);
-    /* Six standard deviations: the seed is fixed, so this can't flake; a bias of a tenth fails it.
-     */
+    /* Six standard deviations: with a fixed seed it can't flake, and a bias of a tenth fails it. */
     if (sum > freedom && (sum - freedom) * (sum - freedom) > 6 * 6 * 2 * freedom)
         fail_msg("family %u, %u peers, %s: chi-squared %.0f, %.0f degrees of freedom", family,
                  peers, self_seeds ? "seeder" : "leecher", sum, freedom);

@@ -22,8 +22,7 @@ void request_scrape(struct frame *frame, const struct frame_shape *shape, uint64
 /* 16 bits in network byte order, `offset` bytes from the frame's start. */
 void request_put16(struct frame *frame, unsigned offset, unsigned value);
 
-/* Runs the frame, and fails the test unless it gets that verdict and the action that goes with it.
- */
+/* Runs the frame; fails the test unless it gets that verdict and the action that goes with it. */
 #define expect(rig, frame, verdict)                                                                \
     request_expect(rig, frame, STEERING_##verdict, __FILE__, __LINE__)
 void request_expect(struct steering_rig *rig, const struct frame *frame,

@@ -18,8 +18,7 @@ struct steered {
     uint8_t bytes[STEERED_ROOM];
 };
 
-/* Keys that are always the same, FRAME_SERVER_* as listen addresses, connects answered, no limits.
- */
+/* Keys always the same, FRAME_SERVER_* as listen addresses, connects answered, no limits. */
 void fixture_defaults(struct steering_rig *rig);
 
 void fixture_run(struct steering_rig *rig, const void *frame, uint32_t length,

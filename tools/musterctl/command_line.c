@@ -200,8 +200,7 @@ bool command_line_parse(char *const words[], unsigned count, struct command_line
     return false;
 }
 
-/* Copies a word to `to` without its quotes; returns what follows it, NULL with a quote left open.
- */
+/* Copies a word to `to` without its quotes; returns what follows it, NULL if a quote is open. */
 static char *unquote(char *from, char *to)
 {
     char quote = '\0';

@@ -4,6 +4,5 @@
 
 #include "session.h"
 
-/* Until the end of input, `quit` or `exit`. The status of the last command; of a pipe, the worst.
- */
+/* Until the end of input, `quit` or `exit`. The last command's status; of a pipe, the worst. */
 enum musterctl_exit interactive_run(struct session *session);

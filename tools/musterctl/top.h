@@ -4,8 +4,7 @@
 
 #include "session.h"
 
-/* Redraws every second until q, Ctrl-C, or the daemon is gone. `params` as for the method "live".
- */
+/* Redraws every second until q, Ctrl-C or the daemon's end. `params` as for the method "live". */
 enum musterctl_exit top_run(struct session *session, const json_t *params);
 
 /* One frame, of any length, for a screen of that width. */

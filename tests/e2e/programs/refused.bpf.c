@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* For a test: it has our configuration's map, so it looks like ours, but the verifier refuses it.
- */
+/* For a test: has our configuration's map, so it looks like ours, but the verifier refuses it. */
 #include "bpf/steering_maps.h"
 
 SEC("xdp")
