@@ -13,6 +13,7 @@
 #include "../dataplane/dataplane.h"
 #include "config_schema.h"
 #include "log.h"
+#include "persistence_settings.h"
 #include "steering.h"
 
 enum {
@@ -56,6 +57,8 @@ struct config {
     struct {
         char file[CONFIG_PATH_SIZE]; /* "" none */
     } access;
+
+    struct persistence_settings persistence; /* store, redis, fleet */
 
     struct {
         char socket[CONFIG_SOCKET_SIZE];

@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "config_report.h"
+#include "store/redis_address.h"
 
 static void check_cores(const struct config *config, struct config_report *report)
 {
@@ -92,6 +93,35 @@ static void check_access(const struct config *config, struct config_report *repo
                         "expected a list for access.mode allow, found nothing");
 }
 
+static void check_redis(const struct config *config, struct config_report *report)
+{
+    const struct persistence_settings *persistence = &config->persistence;
+    struct redis_address address;
+
+    for (unsigned i = 0; i < persistence->redis.nodes_count; i++) {
+        const char *node = persistence->redis.nodes[i];
+
+        if (redis_address_parse(&address, node, strlen(node)) != 0)
+            config_complain(report, "redis.nodes", i + 1, "expected host:port, found \"%s\"", node);
+    }
+    if (persistence->redis.expiry <= persistence->refresh)
+        config_complain(report, "redis.expiry", 0,
+                        "expected more than store.refresh, %us, found %us", persistence->refresh,
+                        persistence->redis.expiry);
+}
+
+static void check_store(const struct config *config, struct config_report *report)
+{
+    const struct persistence_settings *persistence = &config->persistence;
+
+    if (persistence->refresh < persistence->interval)
+        config_complain(report, "store.refresh", 0,
+                        "expected at least store.interval, %us, found %us", persistence->interval,
+                        persistence->refresh);
+    if (persistence->fleet.enabled && persistence->kind != PERSISTENCE_REDIS)
+        config_complain(report, "fleet.enabled", 0, "expected store.type redis with a fleet");
+}
+
 void config_check(const struct config *config, struct config_report *report)
 {
     check_cores(config, report);
@@ -100,4 +130,6 @@ void config_check(const struct config *config, struct config_report *report)
     check_listen(config, report);
     check_tracker(config, report);
     check_access(config, report);
+    check_store(config, report);
+    check_redis(config, report);
 }

@@ -21,6 +21,7 @@
 #define RESTART_PORTS   "ports are opened at start"
 #define RESTART_LISTEN  "steering and workers take the addresses at start"
 #define RESTART_PROGRAM "the program is attached at start"
+#define RESTART_STORE   "the store is opened at start"
 #define RESTART_SOCKET  "sockets are opened at start, before privileges are dropped"
 #define RESTART_CONFINE "privileges can't be had again once dropped"
 
@@ -40,6 +41,8 @@ static const char *const port_choices[] = {"af_xdp", "pci", "memif", "vdev", NUL
 static const char *const role_choices[] = {"client", "server", NULL};
 static const char *const xdp_mode_choices[] = {"auto", "native", "generic", NULL};
 static const char *const access_choices[] = {"open", "allow", "deny", NULL};
+static const char *const store_choices[] = {"none", "file", "redis", NULL};
+static const char *const redis_mode_choices[] = {"cluster", "single", NULL};
 static const char *const log_level_choices[] = {"error", "warning", "info", "debug", NULL};
 static const char *const log_target_choices[] = {"auto", "stderr", "journal", NULL};
 
@@ -53,6 +56,13 @@ const struct config_section config_sections[] = {
     {"xdp", "The program that steers packets in front of af_xdp ports."},
     {"limits", "What a source may ask for in a second. What is above is dropped and counted."},
     {"access", "Which torrents are tracked."},
+    {"store", "What outlives a restart. Swarms are written in chunks, over and over, and read at "
+              "start while "
+              "announces are served."},
+    {"redis", "The Redis that keeps swarms, with store.type redis. See docs/scaling.md."},
+    {"fleet",
+     "Several appliances that answer as one: what is announced at one is handed out by the others "
+     "within a second. Needs store.type redis."},
     {"control", "The socket that musterctl talks to."},
     {"metrics", "Prometheus metrics, /healthz and the live page, over HTTP."},
     {"log", "The log."},
@@ -230,6 +240,59 @@ const struct config_key config_keys[] = {
     {"access.file", CONFIG_PATH, FIELD(access.file), .optional = true, .initial = "",
      .help = "The list: one info-hash a line (40 hexadecimal digits), # begins a comment. Read at "
              "start, on reload and by musterctl access load."},
+
+    {"store.type", CONFIG_CHOICE, FIELD(persistence.kind), .choices = store_choices,
+     .initial = "file", .restart = RESTART_STORE,
+     .help =
+         "none: a restart empties the swarms. file: in a directory. redis: in Redis, for fleets "
+         "and for machines that may be replaced."},
+    {"store.directory", CONFIG_PATH, FIELD(persistence.directory),
+     .initial = "/var/lib/muster/swarms", .restart = RESTART_STORE,
+     .help = "Where files go; made if missing. One daemon's own. Some 10 bytes a peer in large "
+             "swarms, 30 in small ones."},
+    {"store.interval", CONFIG_DURATION, FIELD(persistence.interval), .min = 1, .max = HOUR,
+     .initial = "60s",
+     .help = "A change is stored within so long: what a crash may lose. All tables are read once "
+             "in that time."},
+    {"store.refresh", CONFIG_DURATION, FIELD(persistence.refresh), .min = 10, .max = DAY,
+     .initial = "30m",
+     .help = "Every chunk is written within so long, changed or not: what heals a store that lost "
+             "something unnoticed."},
+
+    {"redis.nodes", CONFIG_STRING, LIST(persistence.redis.nodes, persistence.redis.nodes_count),
+     .initial = "[\"127.0.0.1:6379\"]", .example = "[\"10.0.0.11:6379\", \"10.0.0.12:6379\"]",
+     .restart = RESTART_STORE,
+     .help = "host:port of some of the cluster's nodes; they name the others. Addresses are better "
+             "than names: looking up a name holds up the control plane."},
+    {"redis.mode", CONFIG_CHOICE, FIELD(persistence.redis.single), .choices = redis_mode_choices,
+     .initial = "cluster", .restart = RESTART_STORE,
+     .help = "cluster: Redis Cluster. single: one server, the first of redis.nodes."},
+    {"redis.user", CONFIG_STRING, FIELD(persistence.redis.user), .optional = true, .initial = "",
+     .restart = RESTART_STORE,
+     .help = "ACL user; empty: the default one. It needs +set +get +xadd +xread +cluster|slots "
+             "+asking +info on ~{*."},
+    {"redis.password_file", CONFIG_PATH, FIELD(persistence.redis.password_file), .optional = true,
+     .initial = "", .restart = RESTART_STORE,
+     .help =
+         "A file whose first line is the password; confine.user must be able to read it. Empty: "
+         "no password."},
+    {"redis.expiry", CONFIG_DURATION, FIELD(persistence.redis.expiry), .min = 10 * MINUTE,
+     .max = 30 * DAY, .initial = "24h", .restart = RESTART_STORE,
+     .help = "Redis forgets what an appliance that is gone has written after so long."},
+
+    {"fleet.enabled", CONFIG_BOOL, FIELD(persistence.fleet.enabled), .initial = "false",
+     .restart = RESTART_STORE, .help = "Share swarms with the other appliances."},
+    {"fleet.number", CONFIG_COUNT, FIELD(persistence.fleet.number), .max = 63, .initial = "0",
+     .restart = RESTART_STORE,
+     .help = "This appliance's number, each its own: what it writes bears it. Whoever comes with a "
+             "number takes the place of the one who had it."},
+    {"fleet.name", CONFIG_STRING, FIELD(persistence.fleet.name), .optional = true, .initial = "",
+     .restart = RESTART_STORE,
+     .help = "Its name, for people, in musterctl fleet; empty: the host's."},
+    {"fleet.retention", CONFIG_DURATION, FIELD(persistence.fleet.retention), .min = MINUTE,
+     .max = HOUR, .initial = "3m", .restart = RESTART_STORE,
+     .help = "Redis keeps what was announced for so long, for appliances that fall behind. Longer "
+             "takes memory, shorter makes them read snapshots instead."},
 
     {"control.socket", CONFIG_PATH, FIELD(control.socket), .initial = "/run/muster/control.sock",
      .restart = RESTART_SOCKET, .help = "Unix socket, made with mode 0660."},

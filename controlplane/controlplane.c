@@ -11,6 +11,7 @@
 #include "log.h"
 #include "operator/console.h"
 #include "operator/observation.h"
+#include "persistence.h"
 #include "secrets.h"
 #include "service.h"
 #include "steering.h"
@@ -84,6 +85,8 @@ int controlplane_publish(struct controlplane *controlplane)
     if (!error && controlplane->steering)
         error =
             bans_apply(controlplane->bans, ban_in_program, lift_in_program, controlplane->steering);
+    if (controlplane->persistence)
+        persistence_set(controlplane->persistence, &controlplane->config.persistence);
     if (error) {
         log_error("control", "settings can't be published: error=%s", strerror(-error));
         controlplane->epoch = 0; /* the next tick tries again */

@@ -30,6 +30,7 @@ struct controlplane {
     struct steering *steering; /* NULL without af_xdp ports */
     struct dataplane *dataplane;
     struct jobs *jobs;
+    struct persistence *persistence; /* NULL with store.type none */
     struct console *console;
 
     time_t started;             /* wall clock */

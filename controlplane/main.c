@@ -14,12 +14,15 @@
 #include "jobs.h"
 #include "log.h"
 #include "operator/console.h"
+#include "persistence.h"
 #include "secrets.h"
 #include "service.h"
 #include "steering.h"
 
 enum {
-    EXIT_USAGE = 2,                   /* wrong options or configuration: nothing was started */
+    EXIT_USAGE = 2,   /* wrong options or configuration: nothing was started */
+    DELTAS = 1 << 17, /* of each worker's ring, 5.5 MiB: what the control thread may fall behind */
+    LAST_SNAPSHOT_SECONDS = 30,       /* that stopping waits for it; service managers wait 90 */
     ERROR_SIZE = STEERING_ERROR_SIZE, /* the longest of the parts' */
 };
 
@@ -166,6 +169,7 @@ static int start_folders(struct controlplane *controlplane, char *error)
 {
     const struct config *config = &controlplane->config;
     const char *user = config->confine.user;
+    char file[CONFIG_PATH_SIZE + sizeof("/lock")];
     uid_t id;
     int failed = confine_user_id(user, &id, error, ERROR_SIZE);
 
@@ -173,6 +177,10 @@ static int start_folders(struct controlplane *controlplane, char *error)
         failed = confine_make_folder(config->connection_id.key_file, user, error, ERROR_SIZE);
     if (!failed)
         failed = confine_make_folder(config->control.socket, user, error, ERROR_SIZE);
+    if (!failed && config->persistence.kind == PERSISTENCE_FILE) {
+        snprintf(file, sizeof(file), "%s/lock", config->persistence.directory);
+        failed = confine_make_folder(file, user, error, ERROR_SIZE);
+    }
     return failed;
 }
 
@@ -234,6 +242,8 @@ static int start_dataplane(struct controlplane *controlplane, char *error)
     struct dataplane_settings settings;
     int failed;
 
+    if (controlplane->config.persistence.fleet.enabled)
+        controlplane->config.dataplane.deltas = DELTAS;
     controlplane_settings(controlplane, &settings);
     failed = dataplane_start(&controlplane->config.dataplane, &settings, &controlplane->dataplane,
                              error, ERROR_SIZE);
@@ -246,6 +256,7 @@ static int start_dataplane(struct controlplane *controlplane, char *error)
 static void stop_dataplane(struct controlplane *controlplane)
 {
     dataplane_stop(controlplane->dataplane);
+    persistence_free(controlplane->persistence);
     jobs_free(controlplane->jobs);
 }
 
@@ -306,6 +317,40 @@ static int start_serving(struct controlplane *controlplane, char *error)
     return failed;
 }
 
+static void on_persistence_note(void *user, bool warning, const char *text)
+{
+    if (warning)
+        log_warning("store", "%s", text);
+    else
+        log_info("store", "%s", text);
+}
+
+/* What needs no privileges any more. */
+static int start_persistence(struct controlplane *controlplane, char *error)
+{
+    struct persistence_config config = {
+        .settings = &controlplane->config.persistence,
+        .base = controlplane->events,
+        .jobs = controlplane->jobs,
+        .dataplane = controlplane->dataplane,
+        .secret = &controlplane->config.dataplane.secret,
+        .timeouts = &controlplane->config.settings.timeouts,
+        .on_note = on_persistence_note,
+    };
+
+    if (config.settings->kind == PERSISTENCE_NONE)
+        return 0;
+    controlplane->persistence = persistence_start(&config, error, ERROR_SIZE);
+    return controlplane->persistence ? 0 : -EIO;
+}
+
+/* It is freed once the workers have let go of its jobs. */
+static void stop_persistence(struct controlplane *controlplane)
+{
+    if (controlplane->persistence)
+        persistence_stop(controlplane->persistence, LAST_SNAPSHOT_SECONDS);
+}
+
 static const struct part {
     const char *name;
     int (*start)(struct controlplane *controlplane, char *error); /* error: ERROR_SIZE bytes */
@@ -321,6 +366,7 @@ static const struct part {
     {"console", start_console, stop_console},
     {"confine", start_confinement, NULL},
     {"dataplane", start_serving, NULL},
+    {"store", start_persistence, stop_persistence},
 };
 
 enum { PARTS = sizeof(parts) / sizeof(parts[0]) };

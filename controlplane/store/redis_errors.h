@@ -68,20 +68,3 @@ enum redis_error redis_error_parse(const char *text, size_t size);
 
 /* Milliseconds to wait before try number `attempt` (1: the first try again), with jitter. */
 uint32_t redis_error_backoff(enum redis_error error, unsigned attempt);
-
-/* An address as nodes tell it of each other. */
-enum { REDIS_HOST_SIZE = 256 };
-
-struct redis_address {
-    char host[REDIS_HOST_SIZE]; /* name or number; IPv6 without brackets */
-    uint16_t port;
-};
-
-bool redis_address_equal(const struct redis_address *a, const struct redis_address *b);
-
-/* Reads `host:port` or `[host]:port`. 0 or -EINVAL. */
-int redis_address_parse(struct redis_address *address, const char *text, size_t size);
-
-/* Where a MOVED or ASK error points. An empty host means that of `asked`. 0 or -EBADMSG. */
-int redis_redirect_parse(const char *text, size_t size, const struct redis_address *asked,
-                         unsigned *slot, struct redis_address *to);

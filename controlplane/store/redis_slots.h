@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "redis_errors.h"
+#include "redis_address.h"
 
 struct redisReply;
 

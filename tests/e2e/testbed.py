@@ -118,6 +118,7 @@ class Musterd:
             "memory": {"torrents": "20k", "peers": "100k", "huge_pages": enough_huge_pages()},
             "connection_id": {"key_file": str(self.directory / "connection-id.key")},
             "xdp": {"program": str(BUILD / "bpf" / "steering.bpf.o")},
+            "store": {"type": "none"},
             "control": {"socket": str(self.control_socket)},
             "metrics": {"address": f"127.0.0.1:{self.metrics_port}"},
             "log": {"level": "debug", "target": "stderr"},

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "controlplane/store/redis_address.h"
 #include "controlplane/store/redis_errors.h"
 #include "controlplane/store/redis_info.h"
 #include "controlplane/store/redis_slots.h"
