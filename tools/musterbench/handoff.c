@@ -43,7 +43,7 @@ static const char usage_text[] =
     "  --seconds N   seconds measured, of each, in ten parts whose median is reported (5)\n"
     "  --torrents N  instead of the workload's own\n"
     "  --peers N     likewise\n"
-    "  --frames N    frames in the ring of each worker, a multiple of 64 (16384)\n"
+    "  --frames N    frames in the ring of each worker, a multiple of 32 (16384)\n"
     "  --json        for scripts\n";
 
 /* 0, 1 for help, -1 for nonsense. */

@@ -97,8 +97,8 @@ void slices_report(const struct slices *slices, struct report *report,
     report_number(report, "export_max_us", "export, longest",
                   (double)slices->export.max / microsecond, 1, "us");
     report_number(report, "exported_bytes", "exported", (double)slices->exported, 0, "bytes");
-    report_number(report, "burst_without_p999_us", "burst of 64 without slices, p99.9",
+    report_number(report, "burst_without_p999_us", "burst of 32 without slices, p99.9",
                   histogram_quantile(without, 0.999) / microsecond, 1, "us");
-    report_number(report, "burst_with_p999_us", "burst of 64 and slice in front, p99.9",
+    report_number(report, "burst_with_p999_us", "burst of 32 and slice in front, p99.9",
                   histogram_quantile(&slices->bursts, 0.999) / microsecond, 1, "us");
 }

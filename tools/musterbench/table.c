@@ -364,9 +364,9 @@ static void report_speed(const struct bench *bench, struct report *report)
     report_number(report, "ticks_per_announce", "  in ticks of the time stamp counter",
                   hertz / rates[0], 1, "");
     report_hardware(bench, report, announces);
-    report_number(report, "burst_p50_us", "burst of 64, p50",
+    report_number(report, "burst_p50_us", "burst of 32, p50",
                   histogram_quantile(&bench->bursts, 0.5) / microsecond, 1, "us");
-    report_number(report, "burst_p999_us", "burst of 64, p99.9",
+    report_number(report, "burst_p999_us", "burst of 32, p99.9",
                   histogram_quantile(&bench->bursts, 0.999) / microsecond, 1, "us");
 }
 
