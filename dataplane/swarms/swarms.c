@@ -76,10 +76,10 @@ static void stop(struct swarms *swarms, struct record *record, struct peers *pee
 /* Where the peer stands: as the stages guessed, or else searched for. */
 SAMPLE_INLINE int find(const struct block *block, const struct swarms_announce *a, unsigned family)
 {
-    const uint8_t *guess = block->entries + (size_t)a->position * block_entry_size(family);
+    unsigned size = block_entry_size(family);
 
     if (a->position >= 0 && (uint32_t)a->position < block->peers &&
-        block_same_peer(guess, a->peer, family))
+        block_same_peer(block->entries + (size_t)a->position * size, a->peer, family))
         return a->position;
     return block_find(block, a->peer, a->peer_hash, family);
 }
