@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs every test of a built tree and counts them: style, meson's suites, pytest end to end.
+"""Runs every test of a built tree and counts them: style, meson's suites, pytest end to end, fuzzing.
 
 Called by tools/test, as root, after the build. The last line printed is
 `N passed, N failed[, N skipped]`.
@@ -15,6 +15,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import instrumented
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 PYTHON = "/usr/bin/python3"
@@ -22,6 +24,9 @@ PYTHON = "/usr/bin/python3"
 # Huge pages of 2 MB that the end-to-end tests want: several appliances at a time, some of them large.
 HUGE_PAGES_WANTED = 512
 HUGE_PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+
+# Each fuzz target's short run.
+FUZZ_SECONDS = 6
 
 # A test case in TAP as cmocka prints it: "ok 1 - name", "not ok 2 - name", "not ok 3 # SKIP name".
 TAP_LINE = re.compile(r"^(not )?ok \d+ (?:- (.*)|(# SKIP).*)$", re.MULTILINE)
@@ -129,17 +134,20 @@ def count_meson_test(record, tally):
         tally.ok()
 
 
-def run_meson(tally, pattern, drills):
-    log = BUILD / "meson-logs" / "testlog.json"
+def unit_tests(pattern, drills):
     known = json.loads(subprocess.run(["meson", "introspect", "--tests", str(BUILD)],
                                       capture_output=True, text=True, check=True).stdout)
-    names = [test["name"] for test in known if pattern in test["name"]
-             and (drills or not any(suite.endswith(":drills") for suite in test["suite"]))]
+    return [test["name"] for test in known if pattern in test["name"]
+            and (drills or not any(suite.endswith(":drills") for suite in test["suite"]))]
+
+
+def run_meson(tally, names, build=BUILD):
     if not names:
-        print("no unit tests" + (f" with '{pattern}' in the name" if pattern else ""))
+        print("no unit tests selected")
         return
+    log = build / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
-    done = subprocess.run(["meson", "test", "-C", str(BUILD), "--no-rebuild", "--print-errorlogs",
+    done = subprocess.run(["meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs",
                            "-t", "3", *names],
                           env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP"})
     if not log.exists():
@@ -149,11 +157,34 @@ def run_meson(tally, pattern, drills):
         count_meson_test(json.loads(line), tally)
 
 
-def run_pytest(tally, pattern, drills):
+def run_threaded(tally):
+    """What threads share, under ThreadSanitizer."""
+    try:
+        build = instrumented.build("thread")
+    except (OSError, subprocess.CalledProcessError) as error:
+        tally.fail(f"build for ThreadSanitizer: {error}")
+        return
+    run_meson(tally, instrumented.THREADED, build)
+
+
+def run_fuzz(tally, pattern):
+    """A short run of each fuzz target, from its corpus."""
+    targets = subprocess.run(["tools/fuzz", "--list"], cwd=ROOT, capture_output=True, text=True,
+                             check=True).stdout.split()
+    for target in targets:
+        if pattern not in f"fuzz_{target}":
+            continue
+        if subprocess.run(["tools/fuzz", target, str(FUZZ_SECONDS)], cwd=ROOT).returncode == 0:
+            tally.ok()
+        else:
+            tally.fail(f"fuzz {target}")
+
+
+def run_pytest(tally, folders, pattern, drills):
     report = BUILD / "e2e.xml"
     report.unlink(missing_ok=True)
     command = [PYTHON, "-m", "pytest", "-v", "--tb=short", "--durations=10", "-p", "no:cacheprovider",
-               f"--junitxml={report}", "-rs", "tests/e2e", "tests/vm"]
+               f"--junitxml={report}", "-rs", *folders]
     if pattern:
         command += ["-k", pattern]
     if drills:
@@ -203,8 +234,44 @@ def parse_arguments():
     parser = argparse.ArgumentParser(prog="tools/test")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--drills", action="store_true")
+    parser.add_argument("--sanitize", choices=["address", "thread"])
     parser.add_argument("-k", dest="pattern", default="")
     return parser.parse_args()
+
+
+def run_sanitized(tally, arguments):
+    """Unit, XDP and end-to-end tests under ASan and UBSan; or what threads share, under TSan."""
+    global BUILD
+    if arguments.sanitize == "thread":
+        run_threaded(tally)
+        return
+    BUILD = instrumented.build("address")
+    run_meson(tally, unit_tests(arguments.pattern, arguments.drills), BUILD)
+    if not arguments.quick:
+        os.environ["MUSTER_BUILD"] = str(BUILD)
+        os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
+        with HugePages():
+            run_pytest(tally, ["tests/e2e"], arguments.pattern, arguments.drills)
+
+
+def run_all(tally, arguments):
+    if not arguments.pattern:
+        headline("style")
+        check_format(tally)
+        check_license(tally)
+        check_layers(tally)
+    headline("unit tests")
+    run_meson(tally, unit_tests(arguments.pattern, arguments.drills))
+    if arguments.quick:
+        return
+    headline("end to end")
+    with HugePages():
+        run_pytest(tally, ["tests/e2e", "tests/vm"], arguments.pattern, arguments.drills)
+    if not arguments.pattern:
+        headline("threads")
+        run_threaded(tally)
+    headline("fuzzing")
+    run_fuzz(tally, arguments.pattern)
 
 
 def main():
@@ -212,17 +279,10 @@ def main():
     tally = Tally()
     started = time.monotonic()
 
-    if not arguments.pattern:
-        headline("style")
-        check_format(tally)
-        check_license(tally)
-        check_layers(tally)
-    headline("unit tests")
-    run_meson(tally, arguments.pattern, arguments.drills)
-    if not arguments.quick:
-        headline("end to end")
-        with HugePages():
-            run_pytest(tally, arguments.pattern, arguments.drills)
+    if arguments.sanitize:
+        run_sanitized(tally, arguments)
+    else:
+        run_all(tally, arguments)
 
     headline(f"{time.monotonic() - started:.0f} s")
     for name in tally.failures:
