@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* config, access, ban, log, store, fleet, snapshot */
+/* config, access, ban, log */
 #include <string.h>
 #include <time.h>
 
