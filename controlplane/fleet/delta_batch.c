@@ -39,11 +39,6 @@ enum {
     RECORD_HEAD = 1 + 2 + INFO_HASH_SIZE, /* kind, state, info-hash */
 };
 
-static size_t peer_size(unsigned family)
-{
-    return family == SWARMS_IPV4 ? 6 : 18;
-}
-
 size_t delta_batch_begin(uint8_t *bytes)
 {
     memset(bytes, 0, DELTA_BATCH_HEADER_SIZE);
@@ -59,8 +54,8 @@ size_t delta_batch_add(uint8_t *bytes, size_t size, const struct delta *delta,
                       (delta->flags & TRANSFER_STOPPED ? KIND_STOPPED : 0));
     bytes_put_u16(at + 1, seen_encode(delta->seen, delta->flags, now));
     memcpy(at + 3, delta->info_hash, INFO_HASH_SIZE);
-    memcpy(at + RECORD_HEAD, delta->peer, peer_size(delta->family));
-    return size + RECORD_HEAD + peer_size(delta->family);
+    memcpy(at + RECORD_HEAD, delta->peer, swarms_peer_size(delta->family));
+    return size + RECORD_HEAD + swarms_peer_size(delta->family);
 }
 
 static uint64_t checksum(const uint8_t *bytes, size_t size)
@@ -126,7 +121,7 @@ int delta_batch_next(struct delta_batch_reader *reader, struct delta_record *rec
     if (reader->end - at < RECORD_HEAD || at[0] & ~KIND_KNOWN)
         return -EBADMSG;
     record->family = at[0] & KIND_IPV6 ? SWARMS_IPV6 : SWARMS_IPV4;
-    size = RECORD_HEAD + peer_size(record->family);
+    size = RECORD_HEAD + swarms_peer_size(record->family);
     if ((size_t)(reader->end - at) < size)
         return -EBADMSG;
     record->state = bytes_get_u16(at + 1);

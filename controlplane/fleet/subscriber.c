@@ -77,7 +77,7 @@ static bool hand_on_record(struct source *source, const struct delta_batch_heade
                                .writer_ahead = followed->ahead,
                                .now = subscriber->clock,
                                .timeout = subscriber->config.timeouts->peer};
-    size_t peer_size = record->family == SWARMS_IPV4 ? 6 : 18;
+    size_t peer_size = swarms_peer_size(record->family);
     uint32_t age = seen_age(record->state, &times), seen, stopped;
     uint8_t *room;
 

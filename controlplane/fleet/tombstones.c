@@ -59,7 +59,7 @@ void tombstones_free(struct tombstones *tombstones)
 static uint64_t key_of(const struct tombstones *tombstones, const uint8_t *info_hash,
                        uint8_t family, const uint8_t *peer)
 {
-    size_t peer_size = family == SWARMS_IPV4 ? 6 : 18;
+    size_t peer_size = swarms_peer_size(family);
     uint8_t text[20 + 1 + 18];
 
     memcpy(text, info_hash, 20);
@@ -110,8 +110,7 @@ uint32_t tombstones_find(const struct tombstones *tombstones, const uint8_t *inf
 uint32_t tombstones_filter(const struct tombstones *tombstones, const uint8_t *info_hash,
                            uint8_t family, void *peers, uint32_t count)
 {
-    size_t size =
-        family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4) : sizeof(struct transfer_ipv6);
+    size_t size = transfer_peer_size(family);
     uint8_t *from = peers, *to = peers;
     uint32_t left = 0;
 

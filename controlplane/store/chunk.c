@@ -283,7 +283,7 @@ uint32_t chunk_entry_peers(const struct chunk_entry *entry, uint32_t first, uint
         to[address_size] = seen_flags(state);
         to[address_size + 1] = 0;
         bytes_put_u32(to + stored_size, times->now.worker - age);
-        to += chunk_transfer_size(entry->family);
+        to += transfer_peer_size(entry->family);
         written++;
     }
     return written;

@@ -101,13 +101,8 @@ int chunk_reader_next(struct chunk_reader *reader, struct chunk_entry *entry);
 uint32_t chunk_entry_peers(const struct chunk_entry *entry, uint32_t first, uint32_t count,
                            const struct seen_times *times, void *peers);
 
-/* Bytes of an encoded peer, and of its transfer record. */
+/* Bytes of an encoded peer. */
 static inline size_t chunk_peer_size(unsigned family)
 {
     return family == SWARMS_IPV4 ? 8 : 20;
-}
-
-static inline size_t chunk_transfer_size(unsigned family)
-{
-    return family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4) : sizeof(struct transfer_ipv6);
 }

@@ -146,16 +146,11 @@ void importer_free(struct importer *importer)
     free(importer);
 }
 
-static size_t peer_size(uint8_t family)
-{
-    return family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4) : sizeof(struct transfer_ipv6);
-}
-
 void *importer_reserve(struct importer *importer, const uint8_t *info_hash, uint8_t family,
                        uint32_t peers)
 {
     unsigned worker = dataplane_owner(importer->dataplane, info_hash);
-    size_t size = sizeof(struct transfer_swarm) + peers * peer_size(family);
+    size_t size = sizeof(struct transfer_swarm) + peers * transfer_peer_size(family);
     struct buffer *buffer = importer->filling[worker];
 
     if (buffer && BUFFER_SIZE - buffer->job.used < size) {
@@ -182,7 +177,7 @@ void importer_add(struct importer *importer, const uint8_t *info_hash, uint8_t f
 
     *head = (struct transfer_swarm){.family = family, .completed = completed, .peers = peers};
     memcpy(head->info_hash, info_hash, sizeof(head->info_hash));
-    buffer->job.used += sizeof(*head) + peers * peer_size(family);
+    buffer->job.used += sizeof(*head) + peers * transfer_peer_size(family);
 }
 
 void importer_flush(struct importer *importer)

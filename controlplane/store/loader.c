@@ -142,7 +142,7 @@ static int read_group(struct loaded *loaded)
 static uint32_t decode_turns(struct group *group, uint32_t most, const struct seen_times *times,
                              uint8_t *room, uint32_t *taken)
 {
-    size_t size = chunk_transfer_size(group->entries[0].family);
+    size_t size = transfer_peer_size(group->entries[0].family);
     uint32_t fresh = 0;
 
     for (*taken = 0; *taken < most; group->turn = (group->turn + 1) % group->count) {

@@ -249,7 +249,7 @@ static bool advance_to(struct slot *slot, unsigned chunk)
 
 static size_t record_size(const struct transfer_swarm *head)
 {
-    return sizeof(*head) + head->peers * chunk_transfer_size(head->family);
+    return sizeof(*head) + head->peers * transfer_peer_size(head->family);
 }
 
 /* Encodes what was exported. False when the store has no room. */

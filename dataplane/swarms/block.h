@@ -38,14 +38,9 @@ struct block {
     const struct swarms_secret *secret;
 };
 
-static inline unsigned block_peer_size(unsigned family)
-{
-    return family == SWARMS_IPV4 ? 6 : 18;
-}
-
 static inline unsigned block_entry_size(unsigned family)
 {
-    return block_peer_size(family) + 2;
+    return swarms_peer_size(family) + 2;
 }
 
 /* How a class's bytes are divided. */
@@ -123,7 +118,7 @@ static inline uint8_t *block_entry(const struct block *block, unsigned position)
 
 static inline uint16_t *block_stamp(const struct block *block, unsigned position)
 {
-    return (uint16_t *)(block_entry(block, position) + block_peer_size(block->family));
+    return (uint16_t *)(block_entry(block, position) + swarms_peer_size(block->family));
 }
 
 /* Seconds since the peer was seen. */

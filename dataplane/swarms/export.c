@@ -18,7 +18,7 @@ static void use_lines(struct budget *budget, unsigned lines)
 
 static void write_peer(const struct block *block, unsigned position, uint8_t *out, uint32_t now)
 {
-    unsigned size = block_peer_size(block->family);
+    unsigned size = swarms_peer_size(block->family);
     uint16_t stamp = *block_stamp(block, position);
     uint32_t seen = now - block_age(stamp, now);
 

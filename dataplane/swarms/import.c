@@ -24,7 +24,7 @@ struct peer {
 
 static struct peer read_peer(const uint8_t *from, unsigned family, uint32_t now)
 {
-    unsigned size = block_peer_size(family);
+    unsigned size = swarms_peer_size(family);
     struct peer peer = {.wire = from, .flags = from[size]};
 
     memcpy(&peer.seen, from + size + 2, sizeof(peer.seen));

@@ -105,7 +105,7 @@ static void show_peers(struct swarms *swarms, struct record *record, struct insp
         for (; place < block.peers && show->peers_count < want; place++) {
             struct inspect_peer *peer = &show->peers[show->peers_count++];
 
-            memcpy(peer->peer, block_entry(&block, place), block_peer_size(block.family));
+            memcpy(peer->peer, block_entry(&block, place), swarms_peer_size(block.family));
             peer->seeder = place < block.seeders;
             peer->age = block_age(*block_stamp(&block, place), now);
         }

@@ -77,7 +77,7 @@ SAMPLE_INLINE uint8_t *sample_copy(uint8_t *out, const struct block *block, uint
         for (uint32_t i = 0; i < count; i++)
             memcpy(out + i * 18, entries + i * 20, 18);
     }
-    return out + (size_t)count * block_peer_size(family);
+    return out + (size_t)count * swarms_peer_size(family);
 }
 
 /* The same for the three IPv4 entries inside a record: no line after them that may be read. */
@@ -97,7 +97,7 @@ SAMPLE_INLINE uint8_t *sample_copy_inline(uint8_t *out, const struct block *bloc
 /* The asker's place is taken by the last peer. Returns the end of what is left. */
 SAMPLE_INLINE uint8_t *sample_fill_hole(uint8_t *out, uint8_t *end, uint32_t hole, unsigned family)
 {
-    unsigned size = block_peer_size(family);
+    unsigned size = swarms_peer_size(family);
 
     memmove(out + (size_t)hole * size, end - size, size);
     return end - size;

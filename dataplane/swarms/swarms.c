@@ -99,7 +99,7 @@ SAMPLE_INLINE void write_peers(struct swarms *swarms, struct record *record,
         end = sample_directory(a->peers, &swarms->slab, record, a, peers->number, self,
                                &swarms->secret, &swarms->random, family);
     }
-    a->peers_count = (uint16_t)((size_t)(end - a->peers) / block_peer_size(family));
+    a->peers_count = (uint16_t)((size_t)(end - a->peers) / swarms_peer_size(family));
 }
 
 SAMPLE_INLINE uint32_t open_record(struct swarms *swarms, struct swarms_announce *a,

@@ -21,6 +21,12 @@ enum {
     SWARMS_TIMEOUT_MAX = 14400 /* seconds; last-seen is kept modulo 2^15 s */
 };
 
+/* Bytes of a peer on the wire: address and port (BEP 15). */
+static inline unsigned swarms_peer_size(unsigned family)
+{
+    return family == SWARMS_IPV4 ? 6 : 18;
+}
+
 /* Hard caps. All memory is reserved from them at start; it never grows. */
 struct swarms_limits {
     uint32_t torrents; /* swarms, IPv4 and IPv6 counted apart */

@@ -181,7 +181,7 @@ void tables_list(struct dataplane *dataplane, const uint8_t *info_hash, uint8_t 
     struct worker *worker = &dataplane->workers[handoff_owner(hash, dataplane->config.workers)];
     struct transfer_export export = {.first_chunk = (uint16_t)transfer_chunk(hash),
                                      .last_chunk = (uint16_t)transfer_chunk(hash)};
-    size_t peer_size = family == SWARMS_IPV4 ? 6 : 18;
+    size_t peer_size = swarms_peer_size(family);
 
     pthread_mutex_lock(&worker->mutex);
     while (!export.done) {
@@ -191,8 +191,7 @@ void tables_list(struct dataplane *dataplane, const uint8_t *info_hash, uint8_t 
         for (size_t at = 0; at < size;) {
             const struct transfer_swarm *head = (const void *)(buffer + at);
             const uint8_t *peer = buffer + at + sizeof(*head);
-            size_t record = head->family == SWARMS_IPV4 ? sizeof(struct transfer_ipv4)
-                                                        : sizeof(struct transfer_ipv6);
+            size_t record = transfer_peer_size(head->family);
 
             at += sizeof(*head) + head->peers * record;
             if (head->family != family || memcmp(head->info_hash, info_hash, 20) != 0)
