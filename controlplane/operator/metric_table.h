@@ -57,7 +57,26 @@
     X(process_resident_bytes)                                                                      \
     X(process_start_time)                                                                          \
     X(process_open_fds)                                                                            \
-    X(process_max_fds)
+    X(process_max_fds)                                                                             \
+    X(store_state)                                                                                 \
+    X(store_errors)                                                                                \
+    X(store_requests)                                                                              \
+    X(snapshot_passes)                                                                             \
+    X(snapshot_chunks)                                                                             \
+    X(snapshot_bytes)                                                                              \
+    X(snapshot_oldest_dirty)                                                                       \
+    X(snapshot_stored_bytes)                                                                       \
+    X(snapshot_stored_peers)                                                                       \
+    X(load_progress)                                                                               \
+    X(fleet_lag)                                                                                   \
+    X(fleet_lag_records)                                                                           \
+    X(fleet_member_alive)                                                                          \
+    X(fleet_gaps)                                                                                  \
+    X(fleet_published)                                                                             \
+    X(fleet_lost)                                                                                  \
+    X(fleet_waiting)                                                                               \
+    X(redis_replication_offset)                                                                    \
+    X(redis_up)
 
 enum metric_id {
 #define METRIC_ID(name) METRIC_##name,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../bans.h"
+#include "../persistence.h"
 #include "console_state.h"
 #include "control_socket.h"
 #include "health.h"
@@ -364,8 +365,168 @@ static void process_fds_max(const struct writer *writer, size_t offset)
     sample(writer, (double)process_max_fds());
 }
 
-#define WORKER(member) offsetof(struct dataplane_worker_info, member)
-#define PORT(member)   offsetof(struct dataplane_port_info, member)
+/* Sources: what outlives the process ---------------------------------------------------------- */
+
+/* False where nothing is kept. */
+static bool persistence_of(const struct writer *writer, struct persistence_info *info)
+{
+    const struct persistence *persistence = writer->console->controlplane->persistence;
+
+    if (persistence)
+        persistence_info(persistence, info);
+    return persistence != NULL;
+}
+
+static void store_state(const struct writer *writer, size_t offset)
+{
+    static const char *const states[] = {"waiting", "loading", "serving", "stopped"};
+    struct persistence_info info;
+
+    if (!persistence_of(writer, &info))
+        return;
+    for (unsigned state = PERSISTENCE_WAITING; state <= PERSISTENCE_SERVING; state++)
+        sample_labelled(writer, "state", states[state], state == (unsigned)info.state);
+}
+
+static void store_errors(const struct writer *writer, size_t offset)
+{
+    struct persistence_info info;
+
+    if (!persistence_of(writer, &info))
+        return;
+    sample_labelled(writer, "operation", "write", (double)info.store.write_errors);
+    sample_labelled(writer, "operation", "read", (double)info.store.read_errors);
+}
+
+static void store_requests(const struct writer *writer, size_t offset)
+{
+    struct persistence_info info;
+
+    if (!persistence_of(writer, &info))
+        return;
+    sample_labelled(writer, "operation", "write", (double)info.store.chunks_written);
+    sample_labelled(writer, "operation", "read", (double)info.store.chunks_read);
+}
+
+static void snapshot_chunks(const struct writer *writer, size_t offset)
+{
+    struct persistence_info info;
+
+    if (!persistence_of(writer, &info))
+        return;
+    sample_labelled(writer, "outcome", "written", (double)info.snapshot.chunks_written);
+    sample_labelled(writer, "outcome", "unchanged", (double)info.snapshot.chunks_unchanged);
+    sample_labelled(writer, "outcome", "failed", (double)info.snapshot.chunks_failed);
+}
+
+static void snapshot_number(const struct writer *writer, size_t offset)
+{
+    struct persistence_info info;
+
+    if (persistence_of(writer, &info))
+        sample(writer, (double)*(const uint64_t *)((const char *)&info.snapshot + offset));
+}
+
+static void snapshot_oldest(const struct writer *writer, size_t offset)
+{
+    struct persistence_info info;
+
+    if (persistence_of(writer, &info))
+        sample(writer, info.snapshot.oldest_dirty);
+}
+
+static void load_progress(const struct writer *writer, size_t offset)
+{
+    struct persistence_info info;
+
+    if (persistence_of(writer, &info))
+        sample(writer, info.progress);
+}
+
+static const struct fleet *fleet_of(const struct writer *writer)
+{
+    const struct persistence *persistence = writer->console->controlplane->persistence;
+
+    return persistence ? persistence_fleet(persistence) : NULL;
+}
+
+enum fleet_number { FLEET_LAG, FLEET_LAG_RECORDS, FLEET_ALIVE, FLEET_GAPS };
+
+static void fleet_number(const struct writer *writer, size_t number)
+{
+    const struct fleet *fleet = fleet_of(writer);
+    struct fleet_member_info member;
+
+    for (unsigned i = 0; fleet && i < MEMBERS_MAX; i++) {
+        char name[8];
+        double values[4];
+
+        if (!fleet_member_info(fleet, i, &member))
+            continue;
+        values[FLEET_LAG] = member.stream.lag_ms / 1000.0;
+        values[FLEET_LAG_RECORDS] = (double)member.stream.lag_records;
+        values[FLEET_ALIVE] = member.health == MEMBER_ALIVE;
+        values[FLEET_GAPS] = (double)member.stream.gaps;
+        snprintf(name, sizeof(name), "%u", i);
+        sample_labelled(writer, "appliance", name, values[number]);
+    }
+}
+
+static void fleet_published(const struct writer *writer, size_t offset)
+{
+    struct fleet_info info;
+
+    if (!fleet_of(writer))
+        return;
+    fleet_info(fleet_of(writer), &info);
+    sample(writer, (double)info.publisher.records);
+}
+
+static void fleet_lost(const struct writer *writer, size_t offset)
+{
+    struct fleet_info info;
+
+    if (!fleet_of(writer))
+        return;
+    fleet_info(fleet_of(writer), &info);
+    sample_labelled(writer, "where", "ring", (double)info.publisher.lost_in_ring);
+    sample_labelled(writer, "where", "waiting", (double)info.publisher.lost_waiting);
+}
+
+static void fleet_waiting(const struct writer *writer, size_t offset)
+{
+    struct fleet_info info;
+
+    if (!fleet_of(writer))
+        return;
+    fleet_info(fleet_of(writer), &info);
+    sample(writer, (double)info.publisher.waiting_bytes);
+}
+
+enum redis_number { REDIS_OFFSET, REDIS_UP };
+
+static void redis_number(const struct writer *writer, size_t number)
+{
+    const struct persistence *persistence = writer->console->controlplane->persistence;
+    const struct redis_cluster *redis = persistence ? persistence_redis(persistence) : NULL;
+    struct redis_node_info node;
+
+    for (unsigned i = 0; redis && redis_cluster_node_info(redis, i, &node); i++) {
+        char address[REDIS_HOST_SIZE + 16], escaped[600];
+
+        if (node.slots == 0)
+            continue;
+        snprintf(address, sizeof(address), "%s:%u", node.address.host, node.address.port);
+        escape(address, escaped, sizeof(escaped));
+        sample_labelled(writer, "node", escaped,
+                        number == REDIS_UP ? node.state == REDIS_NODE_READY
+                                           : (double)node.replication_offset);
+    }
+}
+
+#define SNAPSHOT(member) offsetof(struct snapshot_info, member)
+#define WORKER(member)   offsetof(struct dataplane_worker_info, member)
+#define PORT(member)     offsetof(struct dataplane_port_info, member)
 
 static const struct source sources[METRICS_COUNT] = {
     [METRIC_build_info] = {build_info, 0},
@@ -415,6 +576,25 @@ static const struct source sources[METRICS_COUNT] = {
     [METRIC_process_start_time] = {process_start, 0},
     [METRIC_process_open_fds] = {process_fds, 0},
     [METRIC_process_max_fds] = {process_fds_max, 0},
+    [METRIC_store_state] = {store_state, 0},
+    [METRIC_store_errors] = {store_errors, 0},
+    [METRIC_store_requests] = {store_requests, 0},
+    [METRIC_snapshot_passes] = {snapshot_number, SNAPSHOT(passes)},
+    [METRIC_snapshot_chunks] = {snapshot_chunks, 0},
+    [METRIC_snapshot_bytes] = {snapshot_number, SNAPSHOT(bytes_written)},
+    [METRIC_snapshot_oldest_dirty] = {snapshot_oldest, 0},
+    [METRIC_snapshot_stored_bytes] = {snapshot_number, SNAPSHOT(bytes_stored)},
+    [METRIC_snapshot_stored_peers] = {snapshot_number, SNAPSHOT(peers_stored)},
+    [METRIC_load_progress] = {load_progress, 0},
+    [METRIC_fleet_lag] = {fleet_number, FLEET_LAG},
+    [METRIC_fleet_lag_records] = {fleet_number, FLEET_LAG_RECORDS},
+    [METRIC_fleet_member_alive] = {fleet_number, FLEET_ALIVE},
+    [METRIC_fleet_gaps] = {fleet_number, FLEET_GAPS},
+    [METRIC_fleet_published] = {fleet_published, 0},
+    [METRIC_fleet_lost] = {fleet_lost, 0},
+    [METRIC_fleet_waiting] = {fleet_waiting, 0},
+    [METRIC_redis_replication_offset] = {redis_number, REDIS_OFFSET},
+    [METRIC_redis_up] = {redis_number, REDIS_UP},
 #define EVENT_SOURCE(event, help)                                                                  \
     [METRIC_EVENT_##event] = {worker_number, WORKER(counters[COUNTER_##event])},
     COUNTERS_EVENTS(EVENT_SOURCE)

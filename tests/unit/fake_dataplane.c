@@ -202,3 +202,15 @@ struct dataplane_job *dataplane_collect(struct dataplane *dataplane, unsigned wo
 {
     return finished_count[worker] > 0 ? finished[worker][--finished_count[worker]] : NULL;
 }
+
+unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct delta *into,
+                          unsigned most, uint64_t *lost)
+{
+    *lost = 0;
+    return 0;
+}
+
+uint32_t dataplane_now(const struct dataplane *dataplane)
+{
+    return 1;
+}
