@@ -36,10 +36,11 @@ enum {
     POOL_CACHE = 256,
 };
 
+/* A power of two: AF_XDP and memif have no other rings. */
 static unsigned descriptors_of(const struct dataplane_port_config *config)
 {
     if (config->descriptors > 0)
-        return config->descriptors;
+        return rte_align32pow2(config->descriptors);
     return config->kind == DATAPLANE_AF_XDP ? DESCRIPTORS_AF_XDP : DESCRIPTORS_DEFAULT;
 }
 

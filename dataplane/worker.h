@@ -32,12 +32,14 @@ struct worker_queue {
     struct request received; /* what a request from here begins as */
 };
 
-/* Replies on their way to one port, and how each is counted once it is sent. */
+/* Replies on their way to one port. */
 struct worker_transmit {
     uint16_t port, queue; /* ethdev's; PORT_NONE: no queue of ours, replies go home */
     unsigned count;
     struct rte_mbuf *mbufs[SWARMS_BURST_MAX];
+    /* A packet that was sent isn't ours any more: what is to be counted of it then. */
     uint8_t counters[SWARMS_BURST_MAX]; /* enum counter */
+    uint16_t lengths[SWARMS_BURST_MAX]; /* bytes */
 };
 
 /* What the worker tells about itself. A set of words that are each right by themselves. */

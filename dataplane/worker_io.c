@@ -92,6 +92,11 @@ static inline struct rte_mbuf *reply_mbuf(struct request *request)
 {
     struct rte_mbuf *mbuf = mbuf_of(request);
 
+    if (mbuf->nb_segs > 1) { /* a request fits one: the rest was padding */
+        rte_pktmbuf_free(mbuf->next);
+        mbuf->next = NULL;
+        mbuf->nb_segs = 1;
+    }
     mbuf->data_off = (uint16_t)(request->frame - (uint8_t *)mbuf->buf_addr);
     mbuf->data_len = request->length;
     mbuf->pkt_len = request->length;
@@ -122,6 +127,7 @@ static void sort_replies(struct worker *worker)
             continue;
         }
         transmit->counters[transmit->count] = counter_of(request);
+        transmit->lengths[transmit->count] = request->length;
         transmit->mbufs[transmit->count++] = reply_mbuf(request);
     }
 }
@@ -129,15 +135,12 @@ static void sort_replies(struct worker *worker)
 static void transmit_burst(struct worker *worker, struct worker_transmit *transmit)
 {
     uint64_t *counters = worker->report.counters;
-    unsigned lengths[SWARMS_BURST_MAX], sent;
+    unsigned sent = rte_eth_tx_burst(transmit->port, transmit->queue, transmit->mbufs,
+                                     (uint16_t)transmit->count);
 
-    for (unsigned i = 0; i < transmit->count; i++)
-        lengths[i] = transmit->mbufs[i]->data_len; /* after sending it isn't ours any more */
-    sent = rte_eth_tx_burst(transmit->port, transmit->queue, transmit->mbufs,
-                            (uint16_t)transmit->count);
     for (unsigned i = 0; i < sent; i++) {
         counters[transmit->counters[i]]++;
-        counters[COUNTER_bytes_sent] += lengths[i];
+        counters[COUNTER_bytes_sent] += transmit->lengths[i];
     }
     for (unsigned i = sent; i < transmit->count; i++)
         lose(worker, transmit->mbufs[i], COUNTER_DROP_tx_full);
