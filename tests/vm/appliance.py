@@ -122,3 +122,11 @@ class Appliance:
 
     def ping(self, family, count=3):
         self.machine.namespace.run("ping", "-c", count, "-i", 0.2, "-W", 5, ADDRESS[family])
+
+    def is_reached(self, family):
+        """True when it answers a ping."""
+        try:
+            self.ping(family, count=1)
+        except RuntimeError:
+            return False
+        return True

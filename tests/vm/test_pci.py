@@ -112,4 +112,4 @@ def test_ends_well_and_the_kernel_gets_its_nic_back(appliance):
     assert appliance.driver() == appliance.machine.nic.kernel_driver
     wait_until(appliance.interface, 5, what="the interface is back")
     appliance.configure_interface(appliance.interface())
-    appliance.ping(4)
+    wait_until(lambda: appliance.is_reached(4), 20, what="ping is answered")  # once the link is up
