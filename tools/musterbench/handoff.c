@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../workload/report.h"
 #include "bench.h"
-#include "report.h"
 #include "team.h"
 
 enum {

@@ -8,7 +8,7 @@
 
 #include "../../dataplane/swarms/transfer.h"
 #include "../workload/histogram.h"
-#include "report.h"
+#include "../workload/report.h"
 #include "rig.h"
 
 struct slices {

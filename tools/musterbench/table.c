@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "../workload/histogram.h"
+#include "../workload/report.h"
 #include "bench.h"
-#include "report.h"
 #include "rig.h"
 #include "slices.h"
 
@@ -80,7 +80,7 @@ static int parse_pages(const char *text, enum machine_pages *pages)
 static bool options_sound(const struct options *options)
 {
     return options->seconds > 0 && options->frames >= RIG_BURST &&
-           options->frames % RIG_BURST == 0 && options->workload.peers < 1u << 26;
+           options->frames % RIG_BURST == 0 && options->workload.peers < WORKLOAD_PEERS_MAX;
 }
 
 /* 0, 1 for help, -1 for nonsense. */

@@ -10,10 +10,10 @@
 
 #include "../steering_rig/steering_rig.h"
 #include "../workload/frame.h"
+#include "../workload/report.h"
 #include "bench.h"
 #include "machine.h"
 #include "replay.h"
-#include "report.h"
 
 enum {
     RUNS_MAX = 101,

@@ -125,7 +125,7 @@ unsigned frame_announce(const struct frame_templates *templates, const struct wo
     request->header.connection_id = htobe64(announce->connection_id);
     request->header.action = htobe32(BEP15_ANNOUNCE);
     request->header.transaction_id = announce->transaction_id;
-    workload_info_hash(announce->torrent, request->info_hash);
+    memcpy(request->info_hash, announce->info_hash, sizeof(request->info_hash));
     memcpy(request->peer_id, client, sizeof(client));
     memcpy(request->peer_id + sizeof(client), peer->address, 12);
     request->left = htobe64(announce->left);

@@ -28,7 +28,7 @@ struct frame_templates {
 struct frame_announce {
     uint64_t connection_id;  /* host byte order */
     uint32_t transaction_id; /* any byte order */
-    uint32_t torrent;
+    const uint8_t *info_hash;
     enum bep15_event event;
     uint64_t left;
     int32_t numwant;

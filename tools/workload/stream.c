@@ -31,16 +31,18 @@ static uint64_t connection_id(const struct stream *stream, const struct workload
 static unsigned announce(struct stream *stream, const struct workload_peer *peer, uint64_t bits,
                          uint8_t *frame)
 {
+    uint8_t info_hash[BEP15_INFO_HASH_SIZE];
     bool seeder = random_below(bits << 32, 100) < WORKLOAD_SEEDER_PERCENT;
     struct frame_announce request = {
         .connection_id = connection_id(stream, peer),
         .transaction_id = (uint32_t)(bits >> 32),
-        .torrent = peer->torrent,
+        .info_hash = info_hash,
         .event = seeder ? BEP15_EVENT_COMPLETED : BEP15_EVENT_STARTED,
         .left = seeder ? 0 : LEFT_OF_LEECHER,
         .numwant = stream->workload->numwant,
     };
 
+    workload_info_hash(peer->torrent, info_hash);
     return frame_announce(&stream->templates, peer, &request, frame);
 }
 

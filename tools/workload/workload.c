@@ -57,16 +57,7 @@ static const double aquatic_even = 0.5, aquatic_peak = 6.5, aquatic_slope = 500;
 /* Of the long tail's: the higher, the smaller the largest swarm. */
 static const double long_tail_offset = 100;
 
-/* Peers' addresses: 10.0.0.0/8 and 2001:db8::/32, which are nobody's. */
-static const uint32_t ipv4_base = 10u << 24;
-static const uint8_t ipv6_base[4] = {0x20, 0x01, 0x0d, 0xb8};
-
-enum {
-    IPV4_BITS = 24, /* of the number, in the address; the rest go to the port */
-    PORT_FIRST = 16384,
-    PORT_BITS = 15,
-    NUMBER_BITS = 26, /* peers are fewer than 2^this */
-};
+static const uint8_t ipv6_network[4] = {0x20, 0x01, 0x0d, 0xb8};
 
 /* What a peer's number decides, each with random bits of its own. */
 enum { SALT_TORRENT = 1, SALT_FAMILY = 2, SALT_ADDRESS = 3, SALT_HASH = 4 };
@@ -156,27 +147,23 @@ uint32_t workload_torrent(const struct workload *workload, uint64_t bits)
     }
 }
 
-/* No two peers share address and port: what of the number isn't in the one is in the other. */
 static void address_ipv4(uint32_t number, struct workload_peer *peer)
 {
-    uint32_t address = htobe32(ipv4_base | (number & ((1u << IPV4_BITS) - 1)));
-    uint32_t high = number >> IPV4_BITS;
-    uint32_t any = (uint32_t)bits_of(number, SALT_ADDRESS);
-    uint32_t low_bits = PORT_BITS - (NUMBER_BITS - IPV4_BITS);
-    uint16_t port =
-        htobe16((uint16_t)(PORT_FIRST + (high << low_bits | (any & ((1u << low_bits) - 1)))));
+    uint32_t address = htobe32((uint32_t)WORKLOAD_IPV4_NETWORK << WORKLOAD_IPV4_BITS |
+                               (number & ((1u << WORKLOAD_IPV4_BITS) - 1)));
+    uint16_t port = htobe16((uint16_t)(WORKLOAD_PORT_FIRST + workload_port_ipv4(number)));
 
-    memcpy(peer->address, &address, 4);
-    memcpy(peer->address + 4, &port, 2);
+    memcpy(peer->address, &address, sizeof(address));
+    memcpy(peer->address + sizeof(address), &port, sizeof(port));
 }
 
 static void address_ipv6(uint32_t number, struct workload_peer *peer)
 {
     uint64_t low = bits_of(number, SALT_ADDRESS);
     uint32_t subnet = htobe32(number);
-    uint16_t port = htobe16((uint16_t)(PORT_FIRST + (low & ((1u << PORT_BITS) - 1))));
+    uint16_t port = htobe16((uint16_t)(WORKLOAD_PORT_FIRST + (low & 0x7fff)));
 
-    memcpy(peer->address, ipv6_base, 4);
+    memcpy(peer->address, ipv6_network, 4);
     memcpy(peer->address + 4, &subnet, 4);
     memcpy(peer->address + 8, &low, 8);
     memcpy(peer->address + 16, &port, 2);

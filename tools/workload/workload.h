@@ -55,7 +55,26 @@ struct workload_census {
     uint32_t largest;             /* peers of the largest swarm */
 };
 
-enum { WORKLOAD_SEEDER_PERCENT = 75, WORKLOAD_SCRAPE_MAX = 10 };
+enum {
+    WORKLOAD_PEERS_MAX = 1 << 26,
+    WORKLOAD_SEEDER_PERCENT = 75,
+    WORKLOAD_SCRAPE_MAX = 10,
+
+    /* IPv4 peers are in 10.0.0.0/8: the low bits of the number are in the address, the others, and
+     * random bits, in the port. IPv6 peers are in 2001:db8::/32. Both are nobody's. */
+    WORKLOAD_IPV4_NETWORK = 10,
+    WORKLOAD_IPV4_BITS = 24,
+    WORKLOAD_PORT_FIRST = 16384,
+    WORKLOAD_PORT_RANDOM_BITS = 13,
+};
+
+/* The port of an IPv4 peer, less WORKLOAD_PORT_FIRST. */
+static inline uint32_t workload_port_ipv4(uint32_t number)
+{
+    uint32_t random = number * UINT32_C(0x9e3779b1) >> (32 - WORKLOAD_PORT_RANDOM_BITS);
+
+    return number >> WORKLOAD_IPV4_BITS << WORKLOAD_PORT_RANDOM_BITS | random;
+}
 
 /* 0, or -1 if there is none of that name. */
 int workload_find(const char *name, struct workload *workload);
@@ -67,6 +86,19 @@ const char *workload_names(void);
 void workload_scale(struct workload *workload, uint32_t torrents, uint32_t peers);
 
 void workload_peer(const struct workload *workload, uint32_t number, struct workload_peer *peer);
+
+/* The number of the IPv4 peer with this address and port, or UINT32_MAX if there is none. */
+static inline uint32_t workload_number_ipv4(const struct workload *workload, const uint8_t peer[6])
+{
+    uint32_t low = (uint32_t)peer[1] << 16 | (uint32_t)peer[2] << 8 | peer[3];
+    uint32_t port = ((uint32_t)peer[4] << 8 | peer[5]) - WORKLOAD_PORT_FIRST;
+    uint32_t number = low | port >> WORKLOAD_PORT_RANDOM_BITS << WORKLOAD_IPV4_BITS;
+
+    return peer[0] == WORKLOAD_IPV4_NETWORK && number < workload->peers &&
+                   port == workload_port_ipv4(number)
+               ? number
+               : UINT32_MAX;
+}
 
 /* A torrent for a scrape: drawn as the peers' are. `bits` are random. */
 uint32_t workload_torrent(const struct workload *workload, uint64_t bits);

@@ -7,13 +7,20 @@
 
 struct report {
     bool json;
-    bool begun; /* something was written */
+    bool begun; /* something was written, in JSON: since the last bracket */
+    unsigned depth;
 };
 
 void report_begin(struct report *report, bool json);
 
 /* A heading; not in JSON. */
 void report_section(struct report *report, const char *title);
+
+/* In JSON: an array under this key, and an object in it for each step; nothing else. */
+void report_steps_begin(struct report *report, const char *key);
+void report_step_begin(struct report *report);
+void report_step_end(struct report *report);
+void report_steps_end(struct report *report);
 
 void report_text(struct report *report, const char *key, const char *label, const char *value);
 

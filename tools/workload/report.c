@@ -21,9 +21,59 @@ void report_section(struct report *report, const char *title)
     fflush(stdout);
 }
 
+static void line_begin(struct report *report)
+{
+    printf("%s\n%*s", report->begun ? "," : "", (int)(2 * report->depth + 2), "");
+}
+
 static void key_begin(struct report *report, const char *key)
 {
-    printf("%s\n  \"%s\": ", report->begun ? "," : "", key);
+    line_begin(report);
+    printf("\"%s\": ", key);
+}
+
+static void bracket_open(struct report *report, char bracket)
+{
+    printf("%c", bracket);
+    report->depth++;
+    report->begun = false;
+}
+
+static void bracket_close(struct report *report, char bracket)
+{
+    report->depth--;
+    report->begun = false;
+    line_begin(report);
+    printf("%c", bracket);
+    report->begun = true;
+}
+
+void report_steps_begin(struct report *report, const char *key)
+{
+    if (!report->json)
+        return;
+    key_begin(report, key);
+    bracket_open(report, '[');
+}
+
+void report_step_begin(struct report *report)
+{
+    if (!report->json)
+        return;
+    line_begin(report);
+    bracket_open(report, '{');
+}
+
+void report_step_end(struct report *report)
+{
+    if (report->json)
+        bracket_close(report, '}');
+}
+
+void report_steps_end(struct report *report)
+{
+    if (report->json)
+        bracket_close(report, ']');
 }
 
 void report_text(struct report *report, const char *key, const char *label, const char *value)

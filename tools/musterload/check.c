@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "check.h"
+
+#include <endian.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "../workload/frame.h"
+
+enum { CLOSELY_EVERY = 64 };
+
+/* A reply, taken apart. */
+struct reply {
+    const uint8_t *frame;
+    unsigned family, network, transport;
+    const uint8_t *payload;
+    unsigned length; /* of the payload */
+    bool closely;
+};
+
+/* RFC 1071; 0xffff over data that holds its own right checksum. */
+static uint32_t sum_words(const uint8_t *bytes, unsigned length, uint32_t sum)
+{
+    uint16_t word;
+
+    for (; length >= 2; bytes += 2, length -= 2) {
+        memcpy(&word, bytes, sizeof(word));
+        sum += word;
+    }
+    return length ? sum + *bytes : sum;
+}
+
+static uint16_t fold(uint32_t sum)
+{
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+static bool checksums_right(const struct reply *reply)
+{
+    const struct wire_udp *udp = (const void *)(reply->frame + reply->transport);
+    unsigned udp_length = be16toh(udp->length);
+    const uint8_t *ip = reply->frame + reply->network;
+    uint32_t sum = htobe16(WIRE_IPPROTO_UDP) + (uint32_t)udp->length;
+
+    if (reply->family == SWARMS_IPV4) {
+        if (fold(sum_words(ip, sizeof(struct wire_ipv4), 0)) != 0xffff)
+            return false;
+        sum = sum_words(ip + 12, 8, sum);
+        if (udp->checksum == 0)
+            return true;
+    } else {
+        sum = sum_words(ip + 8, 32, sum);
+    }
+    return fold(sum_words((const uint8_t *)udp, udp_length, sum)) == 0xffff;
+}
+
+static bool take_ipv4(const struct check *check, struct reply *reply, unsigned length)
+{
+    const struct wire_ipv4 *ipv4 = (const void *)(reply->frame + sizeof(struct wire_eth));
+
+    reply->family = SWARMS_IPV4;
+    reply->transport = sizeof(struct wire_eth) + sizeof(*ipv4);
+    return length >= reply->transport + sizeof(struct wire_udp) && ipv4->version_ihl == 0x45 &&
+           ipv4->protocol == WIRE_IPPROTO_UDP && memcmp(&ipv4->source, check->ipv4, 4) == 0;
+}
+
+static bool take_ipv6(const struct check *check, struct reply *reply, unsigned length)
+{
+    const struct wire_ipv6 *ipv6 = (const void *)(reply->frame + sizeof(struct wire_eth));
+
+    reply->family = SWARMS_IPV6;
+    reply->transport = sizeof(struct wire_eth) + sizeof(*ipv6);
+    return length >= reply->transport + sizeof(struct wire_udp) &&
+           ipv6->next_header == WIRE_IPPROTO_UDP && memcmp(ipv6->source, check->ipv6, 16) == 0;
+}
+
+static bool take_apart(const struct check *check, struct reply *reply, unsigned length)
+{
+    const struct wire_eth *eth = (const void *)reply->frame;
+    const struct wire_udp *udp;
+    unsigned udp_length;
+
+    reply->network = sizeof(*eth);
+    if (length < sizeof(*eth))
+        return false;
+    if (eth->ethertype == htobe16(WIRE_ETHERTYPE_IPV4)) {
+        if (!take_ipv4(check, reply, length))
+            return false;
+    } else if (eth->ethertype != htobe16(WIRE_ETHERTYPE_IPV6) || !take_ipv6(check, reply, length)) {
+        return false;
+    }
+    udp = (const void *)(reply->frame + reply->transport);
+    udp_length = be16toh(udp->length);
+    if (udp->source_port != check->port || udp_length > length - reply->transport ||
+        udp_length < sizeof(*udp) + sizeof(struct bep15_reply))
+        return false;
+    reply->payload = (const uint8_t *)(udp + 1);
+    reply->length = udp_length - (unsigned)sizeof(*udp);
+    return true;
+}
+
+/* What is told to whom that asked. */
+static bool sent_to(const struct reply *reply, const struct workload_peer *peer)
+{
+    const struct wire_udp *udp = (const void *)(reply->frame + reply->transport);
+    unsigned size = reply->family == SWARMS_IPV4 ? 4 : 16;
+    const uint8_t *destination = reply->frame + reply->transport - size;
+
+    return peer->family == reply->family && memcmp(destination, peer->address, size) == 0 &&
+           memcmp(&udp->destination_port, peer->address + size, 2) == 0;
+}
+
+static enum check_result check_connect(struct check *check, const struct reply *reply,
+                                       struct client *client)
+{
+    const struct bep15_connect_reply *connect = (const void *)reply->payload;
+
+    if (reply->length != sizeof(*connect))
+        return CHECK_length;
+    client->connection_id = be64toh(connect->connection_id);
+    client->connected = check->seconds;
+    return CHECK_OK;
+}
+
+static enum check_result check_torrent(const struct check *check, const struct client *client,
+                                       uint32_t number)
+{
+    struct workload_peer peer;
+
+    workload_peer(check->workload, number, &peer);
+    if (peer.family != client->peer.family)
+        return CHECK_stranger;
+    return peer.torrent == client->peer.torrent ? CHECK_OK : CHECK_torrent;
+}
+
+static uint32_t number_ipv6(const struct check *check, const uint8_t *address)
+{
+    struct workload_peer peer;
+    uint32_t number;
+
+    memcpy(&number, address + 4, sizeof(number));
+    number = be32toh(number);
+    if (number >= check->workload->peers)
+        return UINT32_MAX;
+    workload_peer(check->workload, number, &peer);
+    return peer.family == SWARMS_IPV6 && memcmp(peer.address, address, BEP15_PEER_IPV6_SIZE) == 0
+               ? number
+               : UINT32_MAX;
+}
+
+static enum check_result check_peers(struct check *check, const struct reply *reply,
+                                     const struct client *client, uint32_t client_number)
+{
+    bool ipv4 = reply->family == SWARMS_IPV4, lookup = reply->closely || check->all;
+    unsigned size = ipv4 ? BEP15_PEER_IPV4_SIZE : BEP15_PEER_IPV6_SIZE;
+    const uint8_t *peer = reply->payload + sizeof(struct bep15_announce_reply);
+    unsigned bytes = reply->length - (unsigned)sizeof(struct bep15_announce_reply);
+    const uint8_t *end = peer + bytes;
+
+    if (bytes % size != 0)
+        return CHECK_length;
+    if (bytes / size > check->workload->numwant)
+        return CHECK_too_many;
+    check->peers += bytes / size;
+    for (; peer < end; peer += size) {
+        uint32_t number =
+            ipv4 ? workload_number_ipv4(check->workload, peer) : number_ipv6(check, peer);
+        enum check_result result;
+
+        if (number == UINT32_MAX)
+            return CHECK_stranger;
+        if (number == client_number)
+            return CHECK_self;
+        if (lookup && (result = check_torrent(check, client, number)) != CHECK_OK)
+            return result;
+    }
+    return CHECK_OK;
+}
+
+static enum check_result check_content(struct check *check, const struct reply *reply,
+                                       const struct unanswered_request *request)
+{
+    static const uint32_t actions[KIND_COUNT] = {[KIND_CONNECT] = BEP15_CONNECT,
+                                                 [KIND_ANNOUNCE] = BEP15_ANNOUNCE,
+                                                 [KIND_SCRAPE] = BEP15_SCRAPE};
+    const struct bep15_reply *header = (const void *)reply->payload;
+    struct client *client = &check->clients[request->client];
+
+    if (request->kind == KIND_INVALID)
+        return CHECK_invalid;
+    if (!sent_to(reply, &client->peer))
+        return CHECK_client;
+    if (be32toh(header->action) != actions[request->kind])
+        return CHECK_action;
+    if (request->kind == KIND_CONNECT)
+        return check_connect(check, reply, client);
+    if (request->kind == KIND_SCRAPE)
+        return reply->length == sizeof(*header) + request->rows * sizeof(struct bep15_scrape_row)
+                   ? CHECK_OK
+                   : CHECK_length;
+    if (reply->length < sizeof(struct bep15_announce_reply))
+        return CHECK_length;
+    return check_peers(check, reply, client, request->client);
+}
+
+static enum check_result judge(struct check *check, struct reply *reply, unsigned length,
+                               uint64_t now)
+{
+    const struct bep15_reply *header;
+    struct unanswered_request *request;
+    enum check_result result;
+    uint32_t transaction_id;
+
+    if (!take_apart(check, reply, length))
+        return CHECK_frame;
+    header = (const void *)reply->payload;
+    transaction_id = be32toh(header->transaction_id);
+    request = unanswered_slot(check->unanswered, transaction_id);
+    if (request->kind == KIND_FREE || request->transaction_id != transaction_id)
+        return CHECK_transaction;
+    check->replies[request->kind]++;
+    histogram_add(&check->latency, now > request->due ? now - request->due : 0);
+    result = check_content(check, reply, request);
+    if (result == CHECK_OK && reply->closely && !checksums_right(reply))
+        result = CHECK_checksum;
+    unanswered_end(check->unanswered, request);
+    return result;
+}
+
+/* The word at `offset` of the BEP 15 message; the frame is at least as long as a minimal one. */
+static uint32_t message_word(const uint8_t *frame, unsigned offset)
+{
+    const struct wire_eth *eth = (const void *)frame;
+    unsigned family = eth->ethertype == htobe16(WIRE_ETHERTYPE_IPV4) ? SWARMS_IPV4 : SWARMS_IPV6;
+    uint32_t word;
+
+    memcpy(&word, frame + frame_payload(family) + offset, sizeof(word));
+    return be32toh(word);
+}
+
+void check_prefetch(const struct check *check, const uint8_t *frame)
+{
+    uint32_t id = message_word(frame, offsetof(struct bep15_reply, transaction_id));
+
+    __builtin_prefetch(&check->clients[unanswered_slot(check->unanswered, id)->client]);
+}
+
+bool check_echo(struct check *check, const uint8_t *frame, uint64_t now)
+{
+    uint32_t id = message_word(frame, offsetof(struct bep15_request, transaction_id));
+    struct unanswered_request *request = unanswered_slot(check->unanswered, id);
+
+    if (request->kind == KIND_FREE || request->transaction_id != id)
+        return false;
+    check->replies[request->kind]++;
+    histogram_add(&check->latency, now > request->due ? now - request->due : 0);
+    unanswered_end(check->unanswered, request);
+    return true;
+}
+
+enum check_result check_reply(struct check *check, const uint8_t *frame, unsigned length,
+                              uint64_t now)
+{
+    struct reply reply = {.frame = frame};
+    enum check_result result;
+
+    if (check->countdown-- == 0) {
+        check->countdown = CLOSELY_EVERY - 1;
+        reply.closely = true;
+    }
+    result = judge(check, &reply, length, now);
+    check->results[result]++;
+    return result;
+}
+
+const char *check_name(enum check_result result)
+{
+    static const char *const names[] = {[CHECK_OK] = "ok",
+#define CHECKS_NAME(name, help) [CHECK_##name] = #name,
+                                        CHECKS(CHECKS_NAME)
+#undef CHECKS_NAME
+    };
+
+    return names[result];
+}
+
+const char *check_help(enum check_result result)
+{
+    static const char *const helps[] = {[CHECK_OK] = "right",
+#define CHECKS_HELP(name, help) [CHECK_##name] = help,
+                                        CHECKS(CHECKS_HELP)
+#undef CHECKS_HELP
+    };
+
+    return helps[result];
+}
