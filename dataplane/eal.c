@@ -67,6 +67,14 @@ static void add_log_levels(struct arguments *arguments, const struct dataplane_c
     add(arguments, "--log-level=pmd.net.memif:error");
 }
 
+static bool has_port(const struct dataplane_config *config, enum dataplane_port_kind kind)
+{
+    for (unsigned i = 0; i < config->ports_count; i++)
+        if (config->ports[i].kind == kind)
+            return true;
+    return false;
+}
+
 static void add_memory(struct arguments *arguments, const struct dataplane_config *config,
                        size_t memory)
 {
@@ -75,6 +83,8 @@ static void add_memory(struct arguments *arguments, const struct dataplane_confi
     add(arguments, "--file-prefix=%s", config->file_prefix);
     if (config->huge_pages) {
         add(arguments, "--in-memory"); /* nothing stays behind in hugetlbfs, whatever happens */
+        if (has_port(config, DATAPLANE_MEMIF))
+            add(arguments, "--single-file-segments"); /* for memif without copies */
         return;
     }
     if (config->mbuf_memory_mb > 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <rte_dev.h>
+#include <rte_eal_memconfig.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -115,6 +116,14 @@ static int make_af_xdp(struct port *port, unsigned index, const char *program, c
                 : 0;
 }
 
+/* A client whose packet buffers the other side can map needn't copy them into shared memory. */
+static const char *memif_role(const struct dataplane_port_config *config)
+{
+    if (config->memif_server)
+        return "server";
+    return rte_mcfg_get_single_file_segments() ? "client,zero-copy=yes" : "client";
+}
+
 static int make_memif(struct port *port, unsigned index, char *error, size_t size)
 {
     const struct dataplane_port_config *config = port->config;
@@ -125,8 +134,7 @@ static int make_memif(struct port *port, unsigned index, char *error, size_t siz
         return complain(error, size, -errno, config->device, "a stale socket can't be removed");
     snprintf(port->name, sizeof(port->name), "net_memif%u", index);
     snprintf(args, sizeof(args), "role=%s,socket=%s,socket-abstract=no,rsize=%u",
-             config->memif_server ? "server" : "client", config->device,
-             rte_log2_u32(descriptors_of(config)));
+             memif_role(config), config->device, rte_log2_u32(descriptors_of(config)));
     code = make_vdev(port->name, args, &port->id);
     return code ? complain(error, size, code, config->device, "memif can't be made") : 0;
 }
