@@ -31,8 +31,7 @@ int load_init(struct load *load, const struct options *options, struct port *por
     load->options = options;
     load->port = port;
     load->ticks_per_second = (double)rte_get_tsc_hz();
-    load->start = rte_rdtsc();
-    load->random = load->start;
+    load->random = load->next_second = rte_rdtsc();
     load->clients = clients_make(&options->workload);
     load->unanswered = calloc(1, sizeof(*load->unanswered));
     if (!load->clients || !load->unanswered) {
@@ -212,7 +211,8 @@ static unsigned due_now(struct load *load, uint64_t now, uint64_t due[])
     return count;
 }
 
-static void send_requests(struct load *load, uint64_t now)
+/* Returns how many there were. */
+static unsigned send_requests(struct load *load, uint64_t now)
 {
     struct rte_mbuf *mbufs[LOAD_BURST];
     uint32_t ids[LOAD_BURST];
@@ -224,7 +224,7 @@ static void send_requests(struct load *load, uint64_t now)
     if (count > load->ahead_count)
         count = load->ahead_count;
     if (count == 0 || rte_pktmbuf_alloc_bulk(load->port->pools[0], mbufs, count))
-        return;
+        return 0;
     for (unsigned i = 0; i < count; i++)
         ids[i] = write_request(load, &load->ahead[i], due[i], mbufs[i]);
     load->ahead_count -= count;
@@ -232,19 +232,21 @@ static void send_requests(struct load *load, uint64_t now)
     sent = rte_eth_tx_burst(load->port->id, 0, mbufs, (uint16_t)count);
     if (sent < count)
         refuse(load, mbufs + sent, ids + sent, count - sent);
+    return sent;
 }
 
 /* Receiving -------------------------------------------------------------------------------------
  */
 
-static void receive_replies(struct load *load)
+/* Returns how many there were. */
+static unsigned receive_replies(struct load *load)
 {
     struct rte_mbuf *mbufs[LOAD_BURST];
     unsigned count = rte_eth_rx_burst(load->port->id, 0, mbufs, LOAD_BURST);
     uint64_t now = rte_rdtsc();
 
     if (count == 0)
-        return;
+        return 0;
     for (unsigned i = 0; i < count; i++)
         if (!load->options->echoed)
             check_prefetch(&load->check, rte_pktmbuf_mtod(mbufs[i], const uint8_t *));
@@ -257,6 +259,7 @@ static void receive_replies(struct load *load)
             check_reply(&load->check, frame, mbufs[i]->data_len, now);
     }
     rte_pktmbuf_free_bulk(mbufs, count);
+    return count;
 }
 
 static void expire(struct load *load, uint64_t now)
@@ -271,12 +274,18 @@ static void expire(struct load *load, uint64_t now)
 static uint64_t turn(struct load *load, bool send)
 {
     uint64_t now = rte_rdtsc();
+    unsigned count = 0;
 
-    load->check.seconds = 1 + (uint32_t)((double)(now - load->start) / load->ticks_per_second);
+    if (now >= load->next_second) {
+        load->next_second += (uint64_t)load->ticks_per_second;
+        load->check.seconds++;
+    }
     if (send)
-        send_requests(load, now);
-    receive_replies(load);
+        count = send_requests(load, now);
+    count += receive_replies(load);
     expire(load, now);
+    if (count > 0)
+        load->busy += rte_rdtsc() - now;
     return now;
 }
 
@@ -285,6 +294,7 @@ static uint64_t turn(struct load *load, bool send)
 
 static void clear(struct load *load)
 {
+    load->busy = 0;
     memset(&load->sent, 0, sizeof(load->sent));
     memset(load->check.replies, 0, sizeof(load->check.replies));
     memset(&load->check.latency, 0, sizeof(load->check.latency));
@@ -355,6 +365,7 @@ void load_run(struct load *load, double rate, struct load_result *result)
     ticks = run_for(load, load->options->seconds, &progress);
     *result = (struct load_result){
         .seconds = (double)ticks / load->ticks_per_second,
+        .busy = (double)load->busy / (double)ticks,
         .sent = load->sent,
         .interrupted = load_stop,
     };

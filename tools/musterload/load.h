@@ -34,8 +34,9 @@ struct load {
     struct unanswered *unanswered;
     struct check check;
     struct load_sent sent;
+    uint64_t busy; /* ticks of the rounds that had something to do */
     double ticks_per_second;
-    uint64_t start; /* ticks; the clock of connection IDs begins here */
+    uint64_t next_second; /* ticks, of check.seconds */
     uint64_t random;
 
     /* Who asks next: chosen ahead, so that their cache lines are there in time. */
@@ -53,6 +54,8 @@ struct load {
 /* What a step of the load came to. */
 struct load_result {
     double seconds;
+    double
+        busy; /* share of the time that this program had something to do: 1, and it is the limit */
     struct load_sent sent;
     uint64_t replies, lost;
     bool interrupted;

@@ -110,6 +110,7 @@ static void report_step(struct report *report, const struct load *load, double r
                   (double)requests / result->seconds, 0, "");
     report_number(report, "replies_per_second", "replies/s",
                   (double)result->replies / result->seconds, 0, "");
+    report_number(report, "busy_percent", "this program was busy", 100 * result->busy, 0, "%");
     report_number(report, "requests", "requests sent", (double)requests, 0, "");
     report_number(report, "connects", "  answered: connects", (double)replies[KIND_CONNECT], 0, "");
     report_number(report, "announces", "  answered: announces", (double)replies[KIND_ANNOUNCE], 0,

@@ -121,15 +121,18 @@ unsigned frame_announce(const struct frame_templates *templates, const struct wo
     static const char client[8] = "-MU0100-"; /* as BEP 20 writes peer IDs */
     struct bep15_announce *request = begin(templates, peer, frame);
 
-    memset(request, 0, sizeof(*request));
     request->header.connection_id = htobe64(announce->connection_id);
     request->header.action = htobe32(BEP15_ANNOUNCE);
     request->header.transaction_id = announce->transaction_id;
     memcpy(request->info_hash, announce->info_hash, sizeof(request->info_hash));
     memcpy(request->peer_id, client, sizeof(client));
     memcpy(request->peer_id + sizeof(client), peer->address, 12);
+    request->downloaded = 0;
     request->left = htobe64(announce->left);
+    request->uploaded = 0;
     request->event = htobe32(announce->event);
+    request->ip = 0;
+    request->key = 0;
     request->num_want = htobe32((uint32_t)announce->numwant);
     memcpy(&request->port, peer->address + (peer->family == SWARMS_IPV4 ? 4 : 16), 2);
     return finish(templates, peer, frame, sizeof(*request));
