@@ -59,7 +59,7 @@ const struct config_section config_sections[] = {
     {"store", "What outlives a restart. Swarms are written in chunks, over and over, and read at "
               "start while "
               "announces are served."},
-    {"redis", "The Redis that keeps swarms, with store.type redis. See docs/scaling.md."},
+    {"redis", "The Redis that keeps swarms, with store.type redis."},
     {"fleet",
      "Several appliances that answer as one: what is announced at one is handed out by the others "
      "within a second. Needs store.type redis."},
