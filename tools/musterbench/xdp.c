@@ -74,7 +74,9 @@ static unsigned write_packet(const struct bench *bench, enum packet_kind kind, u
                              unsigned number, uint8_t *frame)
 {
     struct workload_peer peer = peer_of(family, number);
-    struct frame_announce announce = {.connection_id =
+    static const uint8_t info_hash[BEP15_INFO_HASH_SIZE] = {1}; /* any: XDP doesn't look at it */
+    struct frame_announce announce = {.info_hash = info_hash,
+                                      .connection_id =
                                           connection_id(bench, &peer) ^ (kind == FORGED),
                                       .transaction_id = number,
                                       .left = 50,
