@@ -3,29 +3,27 @@
 
 #include <errno.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "../store/bytes.h"
+#include "../store/stored_header.h"
 
-/* Where the header's fields lie; the first 16 bytes are the same in every version. */
-enum {
-    AT_MAGIC = 0,
-    AT_VERSION = 4,
-    AT_HEADER_SIZE = 6,
-    AT_CHECKSUM = 8, /* XXH64 of all that follows it, seeded with the first 8 bytes */
-    AT_CHECKED = 16,
-
-    AT_APPLIANCE = 16,
-    AT_STREAM = 18,
-    AT_RECORDS = 20,
-    AT_EPOCH = 24,
-    AT_SEQUENCE = 32,
-    AT_BEFORE = 40,
-    AT_TIME = 48,
-    AT_RESERVED = 56,
+static const struct stored_field fields[] = {
+    STORED_FIELD(struct delta_batch_header, appliance, 16),
+    STORED_FIELD(struct delta_batch_header, stream, 18),
+    STORED_FIELD(struct delta_batch_header, records, 20),
+    STORED_FIELD(struct delta_batch_header, epoch, 24),
+    STORED_FIELD(struct delta_batch_header, sequence, 32),
+    STORED_FIELD(struct delta_batch_header, before, 40),
+    STORED_FIELD(struct delta_batch_header, time_ms, 48),
 };
 
-#define MAGIC UINT32_C(0x4c44534d) /* "MSDL" */
+static const struct stored_format format = {
+    .magic = UINT32_C(0x4c44534d), /* "MSDL" */
+    .version = DELTA_BATCH_VERSION,
+    .size = DELTA_BATCH_HEADER_SIZE,
+    .fields = fields,
+    .fields_count = sizeof(fields) / sizeof(fields[0]),
+};
 
 /* The first byte of a record. */
 enum {
@@ -58,52 +56,19 @@ size_t delta_batch_add(uint8_t *bytes, size_t size, const struct delta *delta,
     return size + RECORD_HEAD + swarms_peer_size(delta->family);
 }
 
-static uint64_t checksum(const uint8_t *bytes, size_t size)
-{
-    return XXH64(bytes + AT_CHECKED, size - AT_CHECKED, bytes_get_u64(bytes));
-}
-
 void delta_batch_finish(uint8_t *bytes, size_t size, const struct delta_batch_header *header)
 {
-    bytes_put_u32(bytes + AT_MAGIC, MAGIC);
-    bytes_put_u16(bytes + AT_VERSION, DELTA_BATCH_VERSION);
-    bytes_put_u16(bytes + AT_HEADER_SIZE, DELTA_BATCH_HEADER_SIZE);
-    bytes_put_u16(bytes + AT_APPLIANCE, header->appliance);
-    bytes_put_u16(bytes + AT_STREAM, header->stream);
-    bytes_put_u32(bytes + AT_RECORDS, header->records);
-    bytes_put_u64(bytes + AT_EPOCH, header->epoch);
-    bytes_put_u64(bytes + AT_SEQUENCE, header->sequence);
-    bytes_put_u64(bytes + AT_BEFORE, header->before);
-    bytes_put_u64(bytes + AT_TIME, header->time_ms);
-    bytes_put_u64(bytes + AT_RESERVED, 0);
-    bytes_put_u64(bytes + AT_CHECKSUM, checksum(bytes, size));
+    stored_header_seal(&format, header, bytes, size);
 }
 
 int delta_batch_open(struct delta_batch_reader *reader, const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
-    uint16_t version;
+    int error = stored_header_open(&format, &reader->header, at, size);
 
-    if (size < AT_CHECKED || bytes_get_u32(at + AT_MAGIC) != MAGIC ||
-        bytes_get_u64(at + AT_CHECKSUM) != checksum(at, size))
-        return -EBADMSG;
-    version = bytes_get_u16(at + AT_VERSION);
-    if (version > DELTA_BATCH_VERSION)
-        return -ENOTSUP;
-    if (version < 1 || size < DELTA_BATCH_HEADER_SIZE || size > DELTA_BATCH_SIZE_MAX ||
-        bytes_get_u16(at + AT_HEADER_SIZE) != DELTA_BATCH_HEADER_SIZE)
-        return -EBADMSG;
-
-    reader->header = (struct delta_batch_header){
-        .appliance = bytes_get_u16(at + AT_APPLIANCE),
-        .stream = bytes_get_u16(at + AT_STREAM),
-        .records = bytes_get_u32(at + AT_RECORDS),
-        .epoch = bytes_get_u64(at + AT_EPOCH),
-        .sequence = bytes_get_u64(at + AT_SEQUENCE),
-        .before = bytes_get_u64(at + AT_BEFORE),
-        .time_ms = bytes_get_u64(at + AT_TIME),
-    };
-    if (reader->header.records > DELTA_BATCH_RECORDS_MAX)
+    if (error)
+        return error;
+    if (size > DELTA_BATCH_SIZE_MAX || reader->header.records > DELTA_BATCH_RECORDS_MAX)
         return -EBADMSG;
     reader->at = at + DELTA_BATCH_HEADER_SIZE;
     reader->end = at + size;

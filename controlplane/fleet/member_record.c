@@ -3,64 +3,42 @@
 
 #include <errno.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "../store/bytes.h"
+#include "../store/stored_header.h"
 
-/* Where the fields lie; the first 16 bytes are the same in every version. */
-enum {
-    AT_MAGIC = 0,
-    AT_VERSION = 4,
-    AT_HEADER_SIZE = 6,
-    AT_CHECKSUM = 8, /* XXH64 of all that follows it, seeded with the first 8 bytes */
-    AT_CHECKED = 16,
-
-    AT_APPLIANCE = 16,
-    AT_STATE = 18,
-    AT_CHUNK_VERSION = 20,
-    AT_STREAMS = 22,
-    AT_INSTANCE = 24,
-    AT_EPOCH = 32,
-    AT_BEAT = 40,
-    AT_TIME = 48,
-    AT_LAYOUT = 56,
-    AT_PEERS = 64,
-    AT_TORRENTS = 72,
-    AT_RESERVED = 80,
-    AT_NAME = 88,
-    STREAM_SIZE = 24,
-};
+enum { AT_NAME = 88, STREAM_SIZE = 24 };
 
 _Static_assert((int)AT_NAME + (int)MEMBER_NAME_SIZE == (int)MEMBER_RECORD_HEADER_SIZE,
                "streams follow the name");
 
-#define MAGIC UINT32_C(0x424d534d) /* "MSMB" */
+static const struct stored_field fields[] = {
+    STORED_FIELD(struct member_record, appliance, 16),
+    STORED_FIELD(struct member_record, state, 18),
+    STORED_FIELD(struct member_record, chunk_version, 20),
+    STORED_FIELD(struct member_record, streams_count, 22),
+    STORED_FIELD(struct member_record, instance, 24),
+    STORED_FIELD(struct member_record, epoch, 32),
+    STORED_FIELD(struct member_record, beat, 40),
+    STORED_FIELD(struct member_record, time_ms, 48),
+    STORED_FIELD(struct member_record, layout, 56),
+    STORED_FIELD(struct member_record, peers, 64),
+    STORED_FIELD(struct member_record, torrents, 72),
+    STORED_FIELD(struct member_record, name, AT_NAME),
+};
 
-static uint64_t checksum(const uint8_t *bytes, size_t size)
-{
-    return XXH64(bytes + AT_CHECKED, size - AT_CHECKED, bytes_get_u64(bytes));
-}
+static const struct stored_format format = {
+    .magic = UINT32_C(0x424d534d), /* "MSMB" */
+    .version = MEMBER_RECORD_VERSION,
+    .size = MEMBER_RECORD_HEADER_SIZE,
+    .fields = fields,
+    .fields_count = sizeof(fields) / sizeof(fields[0]),
+};
 
 size_t member_record_write(const struct member_record *record, uint8_t *bytes)
 {
     size_t size = MEMBER_RECORD_HEADER_SIZE + STREAM_SIZE * (size_t)record->streams_count;
 
-    memset(bytes, 0, MEMBER_RECORD_HEADER_SIZE);
-    bytes_put_u32(bytes + AT_MAGIC, MAGIC);
-    bytes_put_u16(bytes + AT_VERSION, MEMBER_RECORD_VERSION);
-    bytes_put_u16(bytes + AT_HEADER_SIZE, MEMBER_RECORD_HEADER_SIZE);
-    bytes_put_u16(bytes + AT_APPLIANCE, record->appliance);
-    bytes_put_u16(bytes + AT_STATE, record->state);
-    bytes_put_u16(bytes + AT_CHUNK_VERSION, record->chunk_version);
-    bytes_put_u16(bytes + AT_STREAMS, record->streams_count);
-    bytes_put_u64(bytes + AT_INSTANCE, record->instance);
-    bytes_put_u64(bytes + AT_EPOCH, record->epoch);
-    bytes_put_u64(bytes + AT_BEAT, record->beat);
-    bytes_put_u64(bytes + AT_TIME, record->time_ms);
-    bytes_put_u64(bytes + AT_LAYOUT, record->layout);
-    bytes_put_u64(bytes + AT_PEERS, record->peers);
-    bytes_put_u64(bytes + AT_TORRENTS, record->torrents);
-    memcpy(bytes + AT_NAME, record->name, strnlen(record->name, MEMBER_NAME_SIZE - 1));
     for (unsigned i = 0; i < record->streams_count; i++) {
         uint8_t *at = bytes + MEMBER_RECORD_HEADER_SIZE + i * STREAM_SIZE;
 
@@ -68,28 +46,15 @@ size_t member_record_write(const struct member_record *record, uint8_t *bytes)
         bytes_put_u64(at + 8, record->streams[i].sequence);
         bytes_put_u64(at + 16, record->streams[i].records);
     }
-    bytes_put_u64(bytes + AT_CHECKSUM, checksum(bytes, size));
+    stored_header_seal(&format, record, bytes, size);
     return size;
 }
 
-static void read_header(struct member_record *record, const uint8_t *at)
+/* It is shown to people: nothing but printable ASCII. */
+static void clean_name(char name[MEMBER_NAME_SIZE])
 {
-    *record = (struct member_record){
-        .appliance = bytes_get_u16(at + AT_APPLIANCE),
-        .state = bytes_get_u16(at + AT_STATE),
-        .chunk_version = bytes_get_u16(at + AT_CHUNK_VERSION),
-        .streams_count = bytes_get_u16(at + AT_STREAMS),
-        .instance = bytes_get_u64(at + AT_INSTANCE),
-        .epoch = bytes_get_u64(at + AT_EPOCH),
-        .beat = bytes_get_u64(at + AT_BEAT),
-        .time_ms = bytes_get_u64(at + AT_TIME),
-        .layout = bytes_get_u64(at + AT_LAYOUT),
-        .peers = bytes_get_u64(at + AT_PEERS),
-        .torrents = bytes_get_u64(at + AT_TORRENTS),
-    };
-    memcpy(record->name, at + AT_NAME, MEMBER_NAME_SIZE - 1);
-    /* It is shown to people: nothing but printable ASCII. */
-    for (char *c = record->name; *c; c++) {
+    name[MEMBER_NAME_SIZE - 1] = '\0';
+    for (char *c = name; *c; c++) {
         if (*c < ' ' || *c > '~')
             *c = '?';
     }
@@ -98,19 +63,13 @@ static void read_header(struct member_record *record, const uint8_t *at)
 int member_record_read(struct member_record *record, const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
-    uint16_t version;
+    int error;
 
-    if (size < AT_CHECKED || bytes_get_u32(at + AT_MAGIC) != MAGIC ||
-        bytes_get_u64(at + AT_CHECKSUM) != checksum(at, size))
-        return -EBADMSG;
-    version = bytes_get_u16(at + AT_VERSION);
-    if (version > MEMBER_RECORD_VERSION)
-        return -ENOTSUP;
-    if (version < 1 || size < MEMBER_RECORD_HEADER_SIZE ||
-        bytes_get_u16(at + AT_HEADER_SIZE) != MEMBER_RECORD_HEADER_SIZE)
-        return -EBADMSG;
-
-    read_header(record, at);
+    *record = (struct member_record){0};
+    error = stored_header_open(&format, record, at, size);
+    if (error)
+        return error;
+    clean_name(record->name);
     if (record->streams_count > MEMBER_STREAMS_MAX || record->state > MEMBER_LEAVING ||
         size != MEMBER_RECORD_HEADER_SIZE + STREAM_SIZE * (size_t)record->streams_count)
         return -EBADMSG;

@@ -7,30 +7,27 @@
 #include <xxhash.h>
 
 #include "bytes.h"
+#include "stored_header.h"
 
-/*
- * Where the header's fields lie. The first 16 bytes are the same in every version, so that an
- * intact chunk of a newer version can be told from a damaged one.
- */
-enum {
-    AT_MAGIC = 0,
-    AT_VERSION = 4,
-    AT_HEADER_SIZE = 6,
-    AT_CHECKSUM = 8, /* XXH64 of all that follows it, seeded with the first 8 bytes */
-    AT_CHECKED = 16,
-
-    AT_APPLIANCE = 16,
-    AT_CHUNK = 18,
-    AT_BODY_SIZE = 20,
-    AT_ENTRIES = 24,
-    AT_PEERS = 28,
-    AT_EPOCH = 32,
-    AT_SEQUENCE = 40,
-    AT_LAYOUT = 48,
-    AT_TIME = 56,
+static const struct stored_field fields[] = {
+    STORED_FIELD(struct chunk_header, appliance, 16),
+    STORED_FIELD(struct chunk_header, chunk, 18),
+    STORED_FIELD(struct chunk_header, body_size, 20),
+    STORED_FIELD(struct chunk_header, entries, 24),
+    STORED_FIELD(struct chunk_header, peers, 28),
+    STORED_FIELD(struct chunk_header, epoch, 32),
+    STORED_FIELD(struct chunk_header, sequence, 40),
+    STORED_FIELD(struct chunk_header, layout, 48),
+    STORED_FIELD(struct chunk_header, time, 56),
 };
 
-#define MAGIC UINT32_C(0x4b43534d) /* "MSCK" */
+static const struct stored_format format = {
+    .magic = UINT32_C(0x4b43534d), /* "MSCK" */
+    .version = CHUNK_VERSION,
+    .size = CHUNK_HEADER_SIZE,
+    .fields = fields,
+    .fields_count = sizeof(fields) / sizeof(fields[0]),
+};
 
 enum {
     INFO_HASH_SIZE = sizeof(((struct transfer_swarm *)0)->info_hash),
@@ -157,67 +154,31 @@ uint64_t chunk_writer_digest(const struct chunk_writer *writer)
     return XXH3_64bits(writer->bytes + CHUNK_HEADER_SIZE, writer->size - CHUNK_HEADER_SIZE);
 }
 
-static uint64_t checksum(const uint8_t *bytes, size_t size)
-{
-    return XXH64(bytes + AT_CHECKED, size - AT_CHECKED, bytes_get_u64(bytes));
-}
-
 int chunk_writer_finish(struct chunk_writer *writer, const struct chunk_header *header)
 {
+    struct chunk_header complete = *header;
     int error = writer_reserve(writer, 0);
-    uint8_t *at = writer->bytes;
 
     if (error)
         return error;
-    bytes_put_u32(at + AT_MAGIC, MAGIC);
-    bytes_put_u16(at + AT_VERSION, CHUNK_VERSION);
-    bytes_put_u16(at + AT_HEADER_SIZE, CHUNK_HEADER_SIZE);
-    bytes_put_u16(at + AT_APPLIANCE, header->appliance);
-    bytes_put_u16(at + AT_CHUNK, header->chunk);
-    bytes_put_u32(at + AT_BODY_SIZE, (uint32_t)(writer->size - CHUNK_HEADER_SIZE));
-    bytes_put_u32(at + AT_ENTRIES, writer->entries);
-    bytes_put_u32(at + AT_PEERS, writer->peers);
-    bytes_put_u64(at + AT_EPOCH, header->epoch);
-    bytes_put_u64(at + AT_SEQUENCE, header->sequence);
-    bytes_put_u64(at + AT_LAYOUT, header->layout);
-    bytes_put_u64(at + AT_TIME, header->time);
-    bytes_put_u64(at + AT_CHECKSUM, checksum(at, writer->size));
+    complete.entries = writer->entries;
+    complete.peers = writer->peers;
+    complete.body_size = (uint32_t)(writer->size - CHUNK_HEADER_SIZE);
+    stored_header_seal(&format, &complete, writer->bytes, writer->size);
     return 0;
 }
 
 /* Decoding ------------------------------------------------------------------------------------- */
 
-static void header_read(struct chunk_header *header, const uint8_t *at)
-{
-    *header = (struct chunk_header){
-        .appliance = bytes_get_u16(at + AT_APPLIANCE),
-        .chunk = bytes_get_u16(at + AT_CHUNK),
-        .entries = bytes_get_u32(at + AT_ENTRIES),
-        .peers = bytes_get_u32(at + AT_PEERS),
-        .body_size = bytes_get_u32(at + AT_BODY_SIZE),
-        .epoch = bytes_get_u64(at + AT_EPOCH),
-        .sequence = bytes_get_u64(at + AT_SEQUENCE),
-        .layout = bytes_get_u64(at + AT_LAYOUT),
-        .time = bytes_get_u64(at + AT_TIME),
-    };
-}
-
 int chunk_reader_open(struct chunk_reader *reader, const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
-    uint16_t version;
+    int error = -EBADMSG;
 
-    if (size < AT_CHECKED || size > CHUNK_SIZE_MAX || bytes_get_u32(at + AT_MAGIC) != MAGIC ||
-        bytes_get_u64(at + AT_CHECKSUM) != checksum(at, size))
-        return -EBADMSG;
-    version = bytes_get_u16(at + AT_VERSION);
-    if (version > CHUNK_VERSION)
-        return -ENOTSUP;
-    if (version < 1 || size < CHUNK_HEADER_SIZE ||
-        bytes_get_u16(at + AT_HEADER_SIZE) != CHUNK_HEADER_SIZE)
-        return -EBADMSG;
-
-    header_read(&reader->header, at);
+    if (size <= CHUNK_SIZE_MAX)
+        error = stored_header_open(&format, &reader->header, at, size);
+    if (error)
+        return error;
     if (reader->header.body_size != size - CHUNK_HEADER_SIZE ||
         reader->header.chunk >= TRANSFER_CHUNKS)
         return -EBADMSG;

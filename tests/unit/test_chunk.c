@@ -97,6 +97,35 @@ static void test_round_trip(void **state)
     chunk_writer_free(&writer);
 }
 
+/* As docs/snapshot-format.md has it, byte by byte. */
+static void test_header_is_laid_out_as_specified(void **state)
+{
+    static const uint8_t expected[CHUNK_HEADER_SIZE] = {
+        'M',         'S',      'C',      'K',  1,    0,    CHUNK_HEADER_SIZE,
+        0,                               /* magic, version, header size */
+        [16] = 7,    0,                  /* appliance */
+        [18] = 0xd2, 0x04,               /* chunk */
+        [20] = 30,   [24] = 1, [28] = 1, /* body size, entries, peers */
+        [32] = 0x88, 0x77,     0x66,     0x55, 0x44, 0x33, 0x22,
+        0x11,      /* epoch */
+        [40] = 42, /* sequence */
+        [48] = 0x00, 0xff,     0xee,     0xdd, 0xcc, 0xbb, 0xaa,
+        0x99,                                  /* layout */
+        [56] = 0x00, 0xf1,     0x53,     0x65, /* time */
+    };
+    struct chunk_writer writer = {0};
+    struct transfer_swarm swarm = swarm_of(1, SWARMS_IPV4, 1);
+    struct transfer_ipv4 peer = ipv4_of(1, 99990, 0);
+
+    assert_int_equal(chunk_writer_add(&writer, &swarm, &peer, now), 0);
+    assert_int_equal(chunk_writer_finish(&writer, &header), 0);
+    assert_memory_equal(writer.bytes, expected, 8);
+    assert_memory_equal(writer.bytes + 16, expected + 16, CHUNK_HEADER_SIZE - 16);
+    assert_int_equal(bytes_get_u64(writer.bytes + 8),
+                     XXH64(writer.bytes + 16, writer.size - 16, bytes_get_u64(expected)));
+    chunk_writer_free(&writer);
+}
+
 /* The age of the one peer of a chunk, as a reader with these times sees it; -1 if left out. */
 static int64_t age_read(struct transfer_ipv4 peer, const struct seen_times *as)
 {
@@ -328,6 +357,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_header_is_laid_out_as_specified),
         cmocka_unit_test(test_last_seen_moves_to_the_readers_clock),
         cmocka_unit_test(test_every_age_survives),
         cmocka_unit_test(test_tombstones_and_unreachable_peers_are_left_out),

@@ -73,6 +73,25 @@ static void test_batch_round_trip(void **state)
     assert_int_equal(delta_batch_next(&reader, &record), 0);
 }
 
+/* As docs/snapshot-format.md has it, byte by byte. */
+static void test_batch_header_is_laid_out_as_specified(void **state)
+{
+    static const uint8_t expected[DELTA_BATCH_HEADER_SIZE] = {
+        'M',         'S',         'D',      'L',  1,    0,    DELTA_BATCH_HEADER_SIZE,
+        0,                                  /* magic, version, header size */
+        [16] = 3,    [18] = 5,    [20] = 2, /* appliance, stream, records */
+        [24] = 0x88, 0x77,        0x66,     0x55, 0x44, 0x33, 0x22,
+        0x11,                                                 /* epoch */
+        [32] = 99,   [40] = 0x39, 0x30,                       /* sequence, before */
+        [48] = 0x7b, 0x68,        0xe5,     0xcf, 0x8b, 0x01, /* time in ms */
+    };
+    uint8_t bytes[DELTA_BATCH_SIZE_MAX];
+
+    make_batch(bytes);
+    assert_memory_equal(bytes, expected, 8);
+    assert_memory_equal(bytes + 16, expected + 16, DELTA_BATCH_HEADER_SIZE - 16);
+}
+
 static void test_damaged_batch_is_refused(void **state)
 {
     uint8_t bytes[DELTA_BATCH_SIZE_MAX];
@@ -223,6 +242,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batch_round_trip),
+        cmocka_unit_test(test_batch_header_is_laid_out_as_specified),
         cmocka_unit_test(test_damaged_batch_is_refused),
         cmocka_unit_test(test_batch_that_lies_is_refused),
         cmocka_unit_test(test_member_record),
