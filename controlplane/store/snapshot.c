@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#include "chunk_ledger.h"
 #include "monotonic.h"
 
 enum {
@@ -22,21 +23,6 @@ enum {
     WRITER_KEEP = 4 << 20,   /* bytes of an encoder's memory that are kept from run to run */
     TICK_MS = 20,
     UNDER_WAY_MAX = 192, /* writes; more than a node's pipeline needs to be busy */
-};
-
-/* What is known of a chunk in the store. */
-struct chunk_state {
-    uint64_t digest;  /* of what is stored; 0: nothing, or an empty chunk */
-    uint64_t writing; /* digest of the version under way */
-    uint32_t swarms, peers, bytes;
-    uint32_t writing_swarms, writing_peers, writing_bytes;
-    uint32_t stored_at;  /* seconds, monotonic: when it was written */
-    uint32_t checked_at; /* when it was last known to be stored as it was in the tables */
-    bool exists;         /* in the store */
-    bool doubtful;       /* may have been lost, or could not be written */
-    bool newer;          /* a newer version's: not ours to write */
-    bool unread;         /* what is stored couldn't be read yet: not to be overwritten */
-    bool under_way;
 };
 
 /* A run of chunks on its way from the tables to the store. */
@@ -75,7 +61,7 @@ struct snapshot {
 
     struct snapshot_info info; /* the counters in it */
     struct slot slots[SLOTS];
-    struct chunk_state chunks[TRANSFER_CHUNKS];
+    struct chunk_ledger ledger;
 };
 
 static uint32_t seconds(void)
@@ -90,23 +76,16 @@ static void proceed(struct snapshot *snapshot);
 static void on_written(void *user, unsigned chunk, enum store_result result)
 {
     struct snapshot *snapshot = user;
-    struct chunk_state *state = &snapshot->chunks[chunk];
 
     snapshot->under_way--;
-    state->under_way = false;
     if (result == STORE_OK) {
-        /* If it came into doubt meanwhile, it stays so: this write may be what was lost. */
-        state->digest = state->writing;
-        state->swarms = state->writing_swarms;
-        state->peers = state->writing_peers;
-        state->bytes = state->writing_bytes;
-        state->exists = true;
-        state->stored_at = state->checked_at = seconds();
+        const struct ledger_chunk *state = ledger_written(&snapshot->ledger, chunk, seconds());
+
         snapshot->info.chunks_written++;
         snapshot->info.bytes_written += state->bytes;
         snapshot->info.peers_written += state->peers;
     } else {
-        state->doubtful = true;
+        ledger_failed(&snapshot->ledger, chunk);
         snapshot->info.chunks_failed++;
     }
     if (result != STORE_CANCELLED)
@@ -118,11 +97,10 @@ static void on_looked(void *user, unsigned appliance, unsigned chunk, enum store
                       const uint8_t *bytes, size_t size)
 {
     struct snapshot *snapshot = user;
-    struct chunk_state *state = &snapshot->chunks[chunk];
     struct chunk_reader reader;
 
     snapshot->under_way--;
-    state->under_way = false;
+    ledger_looked(&snapshot->ledger, chunk);
     if (result == STORE_OK && chunk_reader_open(&reader, bytes, size) != -ENOTSUP)
         snapshot_found(snapshot, chunk, LOADER_FOREIGN);
     else if (result == STORE_ABSENT)
@@ -131,31 +109,14 @@ static void on_looked(void *user, unsigned appliance, unsigned chunk, enum store
 
 static void look_again(struct snapshot *snapshot, unsigned chunk)
 {
-    struct chunk_state *state = &snapshot->chunks[chunk];
-
-    if (state->under_way || seconds() - state->checked_at < snapshot->config.refresh)
-        return;
-    state->checked_at = seconds();
     if (store_fetch(snapshot->config.store, snapshot->config.appliance, chunk, on_looked, snapshot))
         return;
-    state->under_way = true;
+    ledger_looking(&snapshot->ledger, chunk);
     snapshot->under_way++;
 }
 
-static bool is_due(const struct snapshot *snapshot, const struct chunk_state *state,
-                   uint64_t digest)
+static void write_chunk(struct snapshot *snapshot, struct slot *slot, uint64_t digest)
 {
-    if (state->under_way)
-        return false;
-    if (state->doubtful || digest != state->digest)
-        return true;
-    return state->exists && seconds() - state->stored_at >= snapshot->config.refresh;
-}
-
-/* Writes the encoded chunk if there is a reason to. */
-static void store_chunk(struct snapshot *snapshot, struct slot *slot)
-{
-    struct chunk_state *state = &snapshot->chunks[slot->chunk];
     struct chunk_writer *writer = &slot->writer;
     struct chunk_header header = {
         .appliance = (uint16_t)snapshot->config.appliance,
@@ -165,38 +126,40 @@ static void store_chunk(struct snapshot *snapshot, struct slot *slot)
         .layout = snapshot->config.layout,
         .time = snapshot->clock.wall,
     };
-    uint64_t digest = chunk_writer_digest(writer);
-    int error;
+    int error = chunk_writer_finish(writer, &header);
 
-    if (state->unread)
-        return;
-    if (state->newer) {
-        look_again(snapshot, slot->chunk);
-        return;
-    }
-    if (!is_due(snapshot, state, digest)) {
-        snapshot->info.chunks_unchanged++;
-        if (!state->under_way)
-            state->checked_at = seconds();
-        return;
-    }
-    state->writing = digest;
-    state->writing_swarms = writer->entries;
-    state->writing_peers = writer->peers;
-    state->doubtful = false;
-    error = chunk_writer_finish(writer, &header);
-    state->writing_bytes = (uint32_t)writer->size;
     if (!error)
         error = store_write(snapshot->config.store, snapshot->config.appliance, slot->chunk,
                             writer->bytes, writer->size, on_written, snapshot);
     if (error) {
-        state->doubtful = true;
+        ledger_failed(&snapshot->ledger, slot->chunk);
         snapshot->info.chunks_failed++;
         return;
     }
+    ledger_writing(&snapshot->ledger, slot->chunk, writer, digest);
     snapshot->sequence++;
     snapshot->under_way++;
-    state->under_way = true;
+}
+
+/* Writes the encoded chunk if there is a reason to. */
+static void store_chunk(struct snapshot *snapshot, struct slot *slot)
+{
+    uint64_t digest = chunk_writer_digest(&slot->writer);
+
+    switch (
+        ledger_judge(&snapshot->ledger, slot->chunk, digest, snapshot->config.refresh, seconds())) {
+    case LEDGER_WRITE:
+        write_chunk(snapshot, slot, digest);
+        break;
+    case LEDGER_UNCHANGED:
+        snapshot->info.chunks_unchanged++;
+        break;
+    case LEDGER_LOOK:
+        look_again(snapshot, slot->chunk);
+        break;
+    case LEDGER_KEEP:
+        break;
+    }
 }
 
 /* From the tables ------------------------------------------------------------------------------ */
@@ -263,7 +226,7 @@ static bool take_exported(struct slot *slot)
         if (!advance_to(slot, head->chunk))
             return false;
         if (chunk_writer_add(&slot->writer, head, head + 1, slot->snapshot->clock))
-            slot->snapshot->chunks[slot->chunk].doubtful = true;
+            ledger_spoil(&slot->snapshot->ledger, slot->chunk);
         slot->taken += record_size(head);
     }
     return true;
@@ -452,8 +415,7 @@ void snapshot_start(struct snapshot *snapshot)
 
     snapshot->running = true;
     snapshot->pass_started = monotonic_ms();
-    for (unsigned chunk = 0; chunk < TRANSFER_CHUNKS; chunk++)
-        snapshot->chunks[chunk].checked_at = seconds();
+    ledger_start(&snapshot->ledger, seconds());
     event_add(snapshot->tick, &interval);
 }
 
@@ -477,35 +439,23 @@ int snapshot_now(struct snapshot *snapshot, void (*done)(void *user, unsigned fa
 
 void snapshot_found(struct snapshot *snapshot, unsigned chunk, enum loader_chunk kind)
 {
-    struct chunk_state *state = &snapshot->chunks[chunk];
-
-    bool was_known = snapshot->running && !state->unread && !state->newer;
-
-    if (was_known)
-        return; /* what we wrote since is later */
-    state->unread = kind == LOADER_FAILED;
-    state->newer = kind == LOADER_NEWER;
-    state->exists = kind != LOADER_ABSENT;
-    state->doubtful = kind != LOADER_ABSENT && kind != LOADER_NEWER;
+    /* What we wrote since is later. */
+    if (!snapshot->running || !ledger_knows(&snapshot->ledger, chunk))
+        ledger_found(&snapshot->ledger, chunk, kind);
 }
 
 void snapshot_doubt(struct snapshot *snapshot, unsigned chunk)
 {
-    struct chunk_state *state = &snapshot->chunks[chunk];
-
-    if (!state->exists && !state->under_way)
-        return;
-    state->doubtful = true;
-    snapshot->info.doubts++;
+    snapshot->info.doubts += ledger_doubt(&snapshot->ledger, chunk);
 }
 
 void snapshot_census(const struct snapshot *snapshot, uint64_t *torrents, uint64_t *peers)
 {
-    *torrents = *peers = 0;
-    for (unsigned chunk = 0; chunk < TRANSFER_CHUNKS; chunk++) {
-        *torrents += snapshot->chunks[chunk].swarms;
-        *peers += snapshot->chunks[chunk].peers;
-    }
+    struct ledger_sums sums;
+
+    ledger_sum(&snapshot->ledger, seconds(), &sums);
+    *torrents = sums.torrents;
+    *peers = sums.peers;
 }
 
 void snapshot_set(struct snapshot *snapshot, uint32_t interval, uint32_t refresh)
@@ -516,21 +466,19 @@ void snapshot_set(struct snapshot *snapshot, uint32_t interval, uint32_t refresh
 
 void snapshot_info(const struct snapshot *snapshot, struct snapshot_info *info)
 {
-    uint32_t now = seconds();
+    struct ledger_sums sums;
 
     *info = snapshot->info;
     info->running = snapshot->running;
     info->urgent = snapshot->urgent > 0 || !STAILQ_EMPTY(&snapshot->waiters);
     info->progress =
         info->urgent ? (double)(RUNS - snapshot->urgent) / RUNS : (double)snapshot->position / RUNS;
-    for (unsigned chunk = 0; snapshot->running && chunk < TRANSFER_CHUNKS; chunk++) {
-        const struct chunk_state *state = &snapshot->chunks[chunk];
-
-        info->chunks_newer += state->newer;
-        info->chunks_stored += state->exists;
-        info->peers_stored += state->peers;
-        info->bytes_stored += state->bytes;
-        if (!state->newer && now - state->checked_at > info->oldest_dirty)
-            info->oldest_dirty = now - state->checked_at;
-    }
+    if (!snapshot->running)
+        return;
+    ledger_sum(&snapshot->ledger, seconds(), &sums);
+    info->chunks_newer = sums.newer;
+    info->chunks_stored = sums.stored;
+    info->peers_stored = sums.peers;
+    info->bytes_stored = sums.bytes;
+    info->oldest_dirty = sums.oldest_dirty;
 }
