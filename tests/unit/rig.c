@@ -12,9 +12,9 @@
 #include "dataplane/handoff.h"
 #include "dataplane/limiter.h"
 
-static void start_worker(struct rig *rig, unsigned worker)
+static void start_worker(struct rig *rig, unsigned worker, const struct swarms_limits *most)
 {
-    struct swarms_limits limits = {.torrents = 1000, .peers = 20000};
+    struct swarms_limits limits = *most;
     size_t size;
 
     handoff_share(worker, rig->workers, &limits);
@@ -39,6 +39,11 @@ static void start_worker(struct rig *rig, unsigned worker)
 
 void rig_start(struct rig *rig, unsigned workers)
 {
+    rig_start_with(rig, workers, &(struct swarms_limits){.torrents = 1000, .peers = 20000});
+}
+
+void rig_start_with(struct rig *rig, unsigned workers, const struct swarms_limits *limits)
+{
     memset(rig, 0, sizeof(*rig));
     rig->workers = workers;
     rig->settings = (struct dataplane_settings){
@@ -54,7 +59,7 @@ void rig_start(struct rig *rig, unsigned workers)
         rig->secret.bytes[i] = (uint8_t)(i * 151 + 7);
     frame_listen(&rig->listen);
     for (unsigned worker = 0; worker < workers; worker++)
-        start_worker(rig, worker);
+        start_worker(rig, worker, limits);
 }
 
 void rig_stop(struct rig *rig)
@@ -85,9 +90,9 @@ static void carry(struct rig *rig, unsigned from)
     }
 }
 
-void rig_serve_burst(struct rig *rig, struct frame *frames, unsigned count)
+void rig_serve_at(struct rig *rig, unsigned worker, struct frame *frames, unsigned count)
 {
-    struct pipeline *pipeline = &rig->pipelines[0];
+    struct pipeline *pipeline = &rig->pipelines[worker];
     struct request *requests[SWARMS_BURST_MAX];
 
     for (unsigned i = 0; i < count; i++)
@@ -98,7 +103,12 @@ void rig_serve_burst(struct rig *rig, struct frame *frames, unsigned count)
     pipeline_steer(pipeline);
     pipeline_act(pipeline);
     pipeline_finish(pipeline);
-    carry(rig, 0);
+    carry(rig, worker);
+}
+
+void rig_serve_burst(struct rig *rig, struct frame *frames, unsigned count)
+{
+    rig_serve_at(rig, 0, frames, count);
 }
 
 void rig_serve(struct rig *rig, struct frame *frame)

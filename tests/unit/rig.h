@@ -21,6 +21,7 @@ struct rig {
 };
 
 void rig_start(struct rig *rig, unsigned workers);
+void rig_start_with(struct rig *rig, unsigned workers, const struct swarms_limits *limits);
 void rig_stop(struct rig *rig);
 
 /*
@@ -31,6 +32,9 @@ void rig_serve(struct rig *rig, struct frame *frame);
 
 /* The same for several at once, at most SWARMS_BURST_MAX. */
 void rig_serve_burst(struct rig *rig, struct frame *frames, unsigned count);
+
+/* The same, received by another worker than 0. */
+void rig_serve_at(struct rig *rig, unsigned worker, struct frame *frames, unsigned count);
 
 /* Sum over the workers. */
 uint64_t rig_count(const struct rig *rig, enum counter counter);
