@@ -4,8 +4,9 @@
 
     differential.py DRIVER [--requests N] [--seed N] [--workers N]
 
-Compares every answer (kind, counts, errors, drops and their reasons, whom a reply may name and how many), now and then all
-that the tables hold, and in the end whether peers were named evenly. Time is virtual.
+Compares every answer (kind, counts, errors, drops and their reasons, whom a reply may name and how
+many), now and then all that the tables hold, and in the end whether peers were named evenly. Time is
+virtual.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from uniformity import DRAWS_MIN, Ranks
 START = 1000000  # the driver's clock
 BURSTS = (1, 1, 2, 3, 8, 16, 33, 64)
 SWEEP_SECONDS = 60
-DUMP_EVERY = 15000  # requests
+DUMP_EVERY = 10000  # requests
+DRAWS = 1000  # of peers from a swarm, after a dump
 CHANGE_EVERY = 4000
 PUNTED, REPLIED = 100, 101
 
@@ -166,9 +168,11 @@ class Differential:
         if mode == OPEN and self.random.random() < 0.2:  # all but a few
             mode, listed = 1, {crowd.info_hash for kind in self.traffic.crowds for crowd in kind}
             listed -= set(self.random.sample(sorted(listed), 50000))
-        self.tracker.access_mode, self.tracker.access = mode, listed
+        self.set_access(mode, listed)
+
+    def set_access(self, mode, listed):
         sent = sorted(listed)[:60000]
-        self.tracker.access = set(sent)
+        self.tracker.access_mode, self.tracker.access = mode, set(sent)
         self.driver.send(b"A", struct.pack("<BH", mode, len(sent)), *sent)
 
     def change_bans(self):
@@ -179,6 +183,9 @@ class Differential:
             address = client_address(family, rng.randrange(CLIENTS[family]))
             length = rng.choice(((32, 31, 29), (128, 127, 125))[family])
             banned.append(ipaddress.ip_network((address, length), strict=False))
+        self.set_bans(banned)
+
+    def set_bans(self, banned):
         self.tracker.banned = banned
         self.driver.send(b"B", struct.pack("<H", len(banned)), *(
             struct.pack("<BB16s", network.version, network.prefixlen, network.network_address.packed)
@@ -249,30 +256,17 @@ class Differential:
         expect("told of himself", False, asker in told)
         expect("strangers told of", [], [peer for peer in told if peer not in peers])
         if told and len(told) < seeders + leechers:
-            self.check_choice(outcome, told, seeders, seeders + leechers)
-        key = outcome.request.family, outcome.request.payload[16:36]
-        self.note_form(key)
+            self.check_share(outcome, told, seeders, seeders + leechers)
+        self.note_form((outcome.request.family, outcome.request.payload[16:36]))
+        self.told = told
 
-    def check_choice(self, outcome, told, seeders, others):
-        """Each kind in its share, and each peer as likely as the next."""
-        peers = outcome.swarm.peers
+    @staticmethod
+    def check_share(outcome, told, seeders, others):
+        """Each kind as often as it is there."""
         share = len(told) * seeders / others
-        told_seeders = sum(peers[peer].seeder for peer in told)
+        told_seeders = sum(outcome.swarm.peers[peer].seeder for peer in told)
         if abs(told_seeders - share) >= 1:
             raise Disagreement(f"{told_seeders} seeders told of, {share:.2f} would be their share")
-        if self.random.random() * others > 40:  # the larger the swarm, the longer this takes
-            return
-        might = [peer for peer in peers if peer != outcome.asker
-                 and not (outcome.told_leechers_only and peers[peer].seeder)]
-        one = self.random.choice(told)
-        self.rank(outcome, "arrival", might.index(one), others)
-        might.sort()
-        self.rank(outcome, "address", might.index(one), others)
-
-    def rank(self, outcome, order, rank, others):
-        family = outcome.request.family
-        key = self.form_of(family, others), ("IPv4", "IPv6")[family], order
-        self.ranks.setdefault(key, Ranks()).add(rank, others, self.random)
 
     # Storage
 
@@ -293,7 +287,7 @@ class Differential:
             self.forms[key] = form
 
     def compare_tables(self):
-        """All that is stored."""
+        """All that is stored; returns Muster's."""
         swarms, levels, drops = self.driver.dump()
         model = {key: (swarm.completed, {name: (peer.seeder, peer.counted, peer.seen)
                                          for name, peer in swarm.peers.items()})
@@ -308,11 +302,45 @@ class Differential:
             expect("seeders counted", sum(swarm.seeders for swarm in held), levels[4 + family])
         expect("evicted and refused", (0, 0), tuple(levels[6:8]))
         expect("drops counted", +self.drops, +Counter(drops))
+        return swarms
+
+    # Evenness
+
+    def draw_peers(self, swarms):
+        """Asks again and again, of a swarm in each form; `swarms` are in the order of storage."""
+        self.set_settings(Settings())
+        self.set_access(OPEN, set())
+        self.set_bans([])
+        for family in (IPV4, IPV6):
+            for form, _ in FORMS:
+                those = [key for key, (_, members) in swarms.items() if key[0] == family
+                         and len(members) > 2 and self.form_of(family, len(members)) == form]
+                if those:
+                    key = max(self.random.choices(those, k=3), key=lambda key: len(swarms[key][1]))
+                    self.draw_from(key, list(swarms[key][1]), form)
+
+    def draw_from(self, key, stored, form):
+        peers = self.tracker.swarms[key].peers
+        asker = self.random.choice(stored)
+        all_kinds = not peers[asker].seeder
+        might = [peer for peer in stored if peer != asker and (all_kinds or not peers[peer].seeder)]
+        rank = {peer: at for at, peer in enumerate(might)}
+        ranks = self.ranks.setdefault((form, ("IPv4", "IPv6")[key[0]]), Ranks())
+        for _ in range(DRAWS if len(might) > 1 else 0):
+            num_want = self.random.choice((1, 1, 2, 3))
+            self.exchange([self.traffic.ask(*key, asker, not all_kinds, num_want)])
+            if 0 < len(self.told) < len(might):
+                ranks.add(rank[self.random.choice(self.told)], len(might), self.random)
 
     # All of it
 
     def burst(self, size):
-        frames = [self.traffic.next() for _ in range(size)]
+        self.exchange([self.traffic.next() for _ in range(size)])
+        if self.random.random() < 0.5:
+            self.pass_time(1)
+
+    def exchange(self, frames):
+        self.told = []
         got = self.driver.serve(frames, self.random.randrange(self.driver.workers))
         for number, outcome in self.tracker.judge(frames):
             try:
@@ -320,8 +348,6 @@ class Differential:
             except Disagreement as error:
                 error.frame = frames[number]
                 raise
-        if self.random.random() < 0.5:
-            self.pass_time(1)
 
     def run(self, requests):
         done = dumped = changed = 0
@@ -334,7 +360,7 @@ class Differential:
                 self.change()
             if done - dumped >= DUMP_EVERY or done == requests:
                 dumped = done
-                self.compare_tables()
+                self.draw_peers(self.compare_tables())
 
     def check_evenness(self):
         """Returns the lowest p of all tests."""
@@ -343,7 +369,7 @@ class Differential:
             if ranks.draws >= DRAWS_MIN:
                 lowest = min(lowest, ranks.p())
                 if ranks.p() < P_MIN:
-                    raise Disagreement(f"peers of {' '.join(key)} are not told of evenly: "
+                    raise Disagreement(f"peers of a {' '.join(key)} are not told of evenly: "
                                        f"p = {ranks.p():.1e}, {ranks.bins}")
         return lowest
 
@@ -378,8 +404,8 @@ def main():
               f"{', by the frame ' + frame if frame else ''}")
         return 1
     kinds = ", ".join(f"{count} {kind.lower()}" for kind, count in differential.seen.most_common())
-    print(f"seed {arguments.seed}, {arguments.workers} workers, {arguments.requests} requests agree: {kinds}; "
-          f"{differential.now - START} s passed; drops: "
+    print(f"seed {arguments.seed}, {arguments.workers} workers: all agree: {kinds}; {differential.now - START} s "
+          f"passed; drops: "
           f"{', '.join(f'{count} {name}' for name, count in differential.drops.most_common())}; "
           f"{len(differential.ranks)} tests of evenness, lowest p {lowest:.3f}")
     return 0

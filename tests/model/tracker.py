@@ -2,8 +2,8 @@
 """A UDP tracker in dictionaries: what a request is, what the answer has to be.
 
 Written from BEP 15, 7 and 41, the rules about frames in bpf/rules.h, and the policies told in
-docs/architecture.md and docs/protocol.md; not from the code. Where chance decides (which peers a reply names, the
-interval's jitter) it says what may be answered.
+docs/architecture.md and docs/protocol.md; not from the code. Where chance decides (which peers a
+reply names, the interval's jitter) it says what may be answered.
 """
 
 import ipaddress

@@ -170,6 +170,16 @@ class Traffic:
         return self.send(family, random.randrange(CLIENTS[family]),
                          struct.pack("!II", SCRAPE, random.getrandbits(32)) + hashes + tail)
 
+    def ask(self, family, info_hash, peer, seeder, num_want):
+        """An announce that changes nothing, by a peer of the swarm."""
+        source = peer[:-2]
+        connection_id, since = self.ids.get((family, source), (None, 0))
+        if connection_id is None or self.now - since > 110:
+            return datagram(family, source, 4000, struct.pack("!QII", MAGIC, CONNECT, 1))
+        return datagram(family, source, 4000, connection_id + struct.pack(
+            "!II20s20sQQQIIIi2s", ANNOUNCE, self.random.getrandbits(32), info_hash, bytes(20), 0,
+            0 if seeder else 1, 0, NONE, 0, 0, num_want, peer[-2:]))
+
     # What should not be
 
     def broken(self):

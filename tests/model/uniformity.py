@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Is every peer as likely to be named as any other?
 
-Of each reply that couldn't name all, one of the peers named is drawn; its rank among those it might have named, in some
-order, is uniform if every peer is as likely. Replies are drawn independently, so Pearson's chi-squared applies
-to the ranks, gathered in bins, however the peers of one reply hang together.
+Of each reply that couldn't name all, one of the peers named is drawn; its rank among those that
+might have been named, in the order in which they are stored, is uniform if every peer is as likely.
+Replies are independent of each other, so Pearson's chi-squared applies to the ranks, in bins, however
+the peers of one reply hang together.
 """
 
 import math
 
-BINS = 50
-DRAWS_MIN = 20 * BINS  # for fewer the approximation is bad
+BINS = 20
+DRAWS_MIN = 10 * BINS  # for fewer the approximation is bad
 
 
 def p_value(chi_squared, freedom):
@@ -20,7 +21,7 @@ def p_value(chi_squared, freedom):
 
 
 class Ranks:
-    """Of one kind of swarm, in one order."""
+    """Of peers drawn from swarms of one form."""
 
     def __init__(self):
         self.bins = [0] * BINS
