@@ -252,19 +252,6 @@ bool access_list_contains(const struct access_list *list, const struct access_ha
     return list->set && access_set_contains(list->set, (const uint8_t *[]){hash->bytes}, 1);
 }
 
-size_t access_list_copy(const struct access_list *list, size_t first, struct access_hash *hashes,
-                        size_t count)
-{
-    size_t all = list->set ? access_set_count(list->set) : 0;
-
-    if (first >= all)
-        return 0;
-    if (count > all - first)
-        count = all - first;
-    memcpy(hashes, access_set_hashes(list->set) + first, count * sizeof(*hashes));
-    return count;
-}
-
 void access_list_status(const struct access_list *list, struct access_list_status *status)
 {
     *status = (struct access_list_status){

@@ -59,8 +59,4 @@ void access_list_settled(struct access_list *list);
 
 bool access_list_contains(const struct access_list *list, const struct access_hash *hash);
 
-/* Up to `count` hashes from the `first` on, in ascending order. Returns how many. */
-size_t access_list_copy(const struct access_list *list, size_t first, struct access_hash *hashes,
-                        size_t count);
-
 void access_list_status(const struct access_list *list, struct access_list_status *status);

@@ -186,36 +186,6 @@ void config_copy(struct config *to, const struct config *from, const struct conf
 
 /* All keys ------------------------------------------------------------------------------------ */
 
-/* One list item a line, where items are long. */
-static void print_records(const struct config *config, const struct config_key *key, FILE *out)
-{
-    for (unsigned i = 0; i < count_of(config, key); i++) {
-        fputs("\n  - ", out);
-        print_item(key, value_of(config, key, i), out);
-    }
-}
-
-void config_print(const struct config *config, FILE *out)
-{
-    const char *section = "";
-    size_t length = 0;
-
-    for (const struct config_key *key = config_keys; key->name; key++) {
-        size_t own = config_section_length(key);
-
-        if (own && (own != length || strncmp(section, key->name, own) != 0))
-            fprintf(out, "%.*s:\n", (int)own, key->name);
-        section = key->name;
-        length = own;
-        fprintf(out, "%s%s: ", own ? "  " : "", key->name + (own ? own + 1 : 0));
-        if (key->type == CONFIG_RECORD)
-            print_records(config, key, out);
-        else
-            config_print_value(config, key, out);
-        fputc('\n', out);
-    }
-}
-
 void config_print_changes(const struct config *from, const struct config *to, FILE *out)
 {
     bool same = true;

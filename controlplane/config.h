@@ -103,9 +103,6 @@ int config_set(struct config *config, const char *key, const char *value, FILE *
 /* Writes a key's value as it would stand in the file, on one line. */
 void config_print_value(const struct config *config, const struct config_key *key, FILE *out);
 
-/* Writes the whole configuration as YAML. */
-void config_print(const struct config *config, FILE *out);
-
 /* True when both hold the same value of `key`. */
 bool config_same(const struct config *a, const struct config *b, const struct config_key *key);
 

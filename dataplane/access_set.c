@@ -154,8 +154,3 @@ const uint8_t (*access_set_hashes(const struct access_set *set))[BEP15_INFO_HASH
 {
     return (const uint8_t(*)[BEP15_INFO_HASH_SIZE])set->hashes;
 }
-
-size_t access_set_memory(const struct access_set *set)
-{
-    return sizeof(*set) + (buckets(set) + 1) * sizeof(*set->first) + set->count * sizeof(info_hash);
-}

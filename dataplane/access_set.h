@@ -34,5 +34,3 @@ uint64_t access_set_contains(const struct access_set *set, const uint8_t *const 
 /* Without repetitions; in ascending order of bytes. */
 size_t access_set_count(const struct access_set *set);
 const uint8_t (*access_set_hashes(const struct access_set *set))[BEP15_INFO_HASH_SIZE];
-
-size_t access_set_memory(const struct access_set *set);

@@ -12,6 +12,7 @@
 #include "metric_table.h"
 #include "metrics.h"
 #include "process_usage.h"
+#include "views.h"
 
 struct writer {
     const struct console *console;
@@ -24,8 +25,6 @@ struct source {
     void (*write)(const struct writer *writer, size_t offset);
     size_t offset;
 };
-
-static const char *const family_names[] = {"ipv4", "ipv6"};
 
 /* Writing ---------------------------------------------------------------------------------- */
 
@@ -55,7 +54,7 @@ static void escape(const char *text, char *escaped, size_t size)
     for (; *text != '\0' && length + 3 < size; text++) {
         if (*text == '\\' || *text == '"')
             escaped[length++] = '\\';
-        escaped[length++] = (unsigned char)*text < ' ' ? ' ' : *text;
+        escaped[length++] = (char)((unsigned char)*text < ' ' ? ' ' : *text);
     }
     escaped[length] = '\0';
 }
@@ -182,7 +181,7 @@ static void worker_families(const struct writer *writer, size_t offset)
 
         for (unsigned family = 0; family < 2; family++)
             evbuffer_add_printf(writer->out, "%s{worker=\"%u\",family=\"%s\"} %" PRIu64 "\n",
-                                writer->metric->name, worker, family_names[family],
+                                writer->metric->name, worker, view_families[family],
                                 numbers[family]);
     }
 }

@@ -27,6 +27,8 @@
     X(peers, json_integer)                                                                         \
     X(seeders, json_integer)
 
+const char *const view_families[2] = {"ipv4", "ipv6"};
+
 static json_t *integer(uint64_t number)
 {
     return json_integer((json_int_t)number);

@@ -11,6 +11,9 @@
 struct observation_rates;
 struct console;
 
+/* By enum swarms_family. */
+extern const char *const view_families[2];
+
 /* {status, reason} */
 json_t *view_health(const struct console *console);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "controlplane/config.h"
+#include "tests/unit/config_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -35,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (parse((const char *)bytes, size, &first))
         return 0;
     out = open_memstream(&text, &text_size);
-    config_print(&first, out);
+    config_text(&first, out);
     fclose(out);
     if (parse(text, text_size, &second))
         abort();

@@ -103,14 +103,6 @@ static void an_empty_set_contains_nothing(void **state)
     access_set_free(NULL);
 }
 
-static void memory_is_as_promised(void **state)
-{
-    struct access_set *set = access_set_build((const info_hash *)hashes, MANY);
-
-    assert_true(access_set_memory(set) <= MANY * 22);
-    access_set_free(set);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,7 +111,6 @@ int main(void)
         cmocka_unit_test(hashes_come_out_sorted_without_repetitions),
         cmocka_unit_test(hashes_that_share_their_first_bits_are_told_apart),
         cmocka_unit_test(an_empty_set_contains_nothing),
-        cmocka_unit_test(memory_is_as_promised),
     };
 
     return cmocka_run_group_tests(tests, random_hashes, free_hashes);

@@ -12,6 +12,7 @@
 #include "../../controlplane/config.h"
 #include "../../controlplane/config_report.h"
 #include "../../controlplane/config_value.h"
+#include "config_text.h"
 
 #define PORTS "ports:\n  - type: af_xdp\n    interface: eth0\n"
 
@@ -349,7 +350,7 @@ static void shows_what_it_takes(void **state)
     assert_string_equal(shown(&config, "listen"), "[\"0.0.0.0:6969\", \"[::]:6969\"]");
 
     FILE *out = open_memstream(&text, &size);
-    config_print(&config, out);
+    config_text(&config, out);
     fclose(out);
     again = config;
     assert_taken(text);

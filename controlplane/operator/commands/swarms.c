@@ -6,12 +6,11 @@
 #include <string.h>
 
 #include "../console_state.h"
+#include "../views.h"
 #include "commands.h"
 #include "inspection.h"
 
 enum { TOP_DEFAULT = 10 };
-
-static const char *const family_names[] = {"ipv4", "ipv6"};
 
 static void print_hash(const uint8_t *hash, char *text)
 {
@@ -24,10 +23,10 @@ static json_t *view_swarm(const struct inspect_swarm *swarm)
     char hash[2 * ACCESS_HASH_SIZE + 1];
 
     print_hash(swarm->info_hash, hash);
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "info_hash", hash, "family",
-                     family_names[swarm->family], "seeders", (json_int_t)swarm->seeders, "leechers",
-                     (json_int_t)swarm->leechers, "completed", (json_int_t)swarm->completed,
-                     "announces_per_minute", (json_int_t)swarm->announces_per_min);
+    return json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:I}", "info_hash", hash, "family", view_families[swarm->family],
+        "seeders", (json_int_t)swarm->seeders, "leechers", (json_int_t)swarm->leechers, "completed",
+        (json_int_t)swarm->completed, "announces_per_minute", (json_int_t)swarm->announces_per_min);
 }
 
 /* Top ------------------------------------------------------------------------------------- */
