@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A flood, as an attacker would send it: connect requests and announces with forged connection IDs,
- * from many spoofed IPv4 sources, as fast as one core can. Past the network stack, into one
- * interface.
+ * from many spoofed IPv4 sources, as fast as one core can, or RATE packets a second. Past the
+ * network stack, into one interface.
  *
- * Usage: flood INTERFACE TO_MAC TO_ADDRESS TO_PORT FROM_ADDRESS SOURCES SECONDS
+ * Usage: flood INTERFACE TO_MAC TO_ADDRESS TO_PORT FROM_ADDRESS SOURCES SECONDS [RATE]
  * Prints the packets sent and the seconds they took, as JSON.
  */
 #include <arpa/inet.h>
@@ -39,6 +39,7 @@ struct target {
     uint32_t address, first_source; /* host byte order */
     uint16_t port;
     uint32_t sources;
+    double rate; /* packets a second; 0: as fast as can be */
 };
 
 static uint64_t random_next(void)
@@ -113,7 +114,18 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static uint64_t flood(int sender, const struct target *target, double end)
+/* Sleeps until so many packets are due. */
+static void keep_pace(const struct target *target, double begin, uint64_t sent)
+{
+    double due = target->rate > 0 ? begin + (double)sent / target->rate - seconds() : 0;
+
+    if (due > 0)
+        nanosleep(&(struct timespec){.tv_sec = (time_t)due,
+                                     .tv_nsec = (long)((due - (double)(time_t)due) * 1e9)},
+                  NULL);
+}
+
+static uint64_t flood(int sender, const struct target *target, double begin, double end)
 {
     struct packet packets[BATCH];
     struct iovec parts[BATCH];
@@ -123,6 +135,7 @@ static uint64_t flood(int sender, const struct target *target, double end)
     while (seconds() < end) {
         int taken;
 
+        keep_pace(target, begin, sent);
         for (unsigned i = 0; i < BATCH; i++) {
             parts[i].iov_base = &packets[i];
             parts[i].iov_len = fill(&packets[i], target, sent + i);
@@ -152,6 +165,7 @@ static bool parse(char **argv, struct target *target, double *duration)
     target->first_source = ntohl(from.s_addr);
     target->sources = (uint32_t)strtoul(argv[6], NULL, 10);
     *duration = strtod(argv[7], NULL);
+    target->rate = argv[8] ? strtod(argv[8], NULL) : 0;
     return target->sources > 0 && *duration > 0 && *duration <= SECONDS_MAX;
 }
 
@@ -162,10 +176,10 @@ int main(int argc, char **argv)
     uint64_t sent;
     int sender;
 
-    if (argc != 8 || !parse(argv, &target, &duration)) {
+    if ((argc != 8 && argc != 9) || !parse(argv, &target, &duration)) {
         fprintf(stderr,
                 "usage: flood INTERFACE TO_MAC TO_ADDRESS TO_PORT FROM_ADDRESS SOURCES "
-                "SECONDS (at most %d)\n",
+                "SECONDS (at most %d) [RATE]\n",
                 SECONDS_MAX);
         return 2;
     }
@@ -175,7 +189,7 @@ int main(int argc, char **argv)
         return 1;
     }
     begin = seconds();
-    sent = flood(sender, &target, begin + duration);
+    sent = flood(sender, &target, begin, begin + duration);
     printf("{\"sent\": %llu, \"seconds\": %.3f}\n", (unsigned long long)sent, seconds() - begin);
     return sent > 0 ? 0 : 1;
 }

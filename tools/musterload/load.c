@@ -345,6 +345,7 @@ static uint64_t run_for(struct load *load, double seconds, struct progress *prog
     while (now < end && !load_stop) {
         now = turn(load, true);
         progress_show(progress, load, now);
+        sample_take(&load->sample, load, now);
     }
     return now - begin;
 }
@@ -358,9 +359,11 @@ void load_run(struct load *load, double rate, struct load_result *result)
     load->next_due = (double)rte_rdtsc();
     load->window = load->options->window;
     begin_choosing(load, CHOOSE_RANDOM);
+    sample_begin(&load->sample, load, rte_rdtsc());
     progress_begin(&progress, load, "warm-up");
     run_for(load, load->options->warmup, &progress);
     clear(load);
+    sample_begin(&load->sample, load, rte_rdtsc());
     progress_begin(&progress, load, "load");
     ticks = run_for(load, load->options->seconds, &progress);
     *result = (struct load_result){

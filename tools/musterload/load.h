@@ -11,6 +11,7 @@
 #include "../../dataplane/port.h"
 #include "check.h"
 #include "options.h"
+#include "sample.h"
 
 enum { LOAD_BURST = 64 };
 
@@ -34,6 +35,7 @@ struct load {
     struct unanswered *unanswered;
     struct check check;
     struct load_sent sent;
+    struct sample sample;
     uint64_t busy; /* ticks of the rounds that had something to do */
     double ticks_per_second;
     uint64_t next_second; /* ticks, of check.seconds */

@@ -201,10 +201,15 @@ static int run(const struct options *options, struct port *port)
         free(load);
         return 1;
     }
-    status = run_load(load, options);
+    status = sample_open(&load->sample, options->samples);
+    if (status)
+        fprintf(stderr, "musterload: %s: %s\n", options->samples, strerror(-status));
+    else
+        status = run_load(load, options);
+    sample_close(&load->sample);
     load_free(load);
     free(load);
-    return status;
+    return status ? 1 : 0;
 }
 
 int main(int argc, char **argv)

@@ -49,6 +49,7 @@ static const char usage_text[] =
     "\n"
     "  --core N           run there (0)\n"
     "  --no-huge          without huge pages\n"
+    "  --samples FILE     a line of JSON there for every 2 seconds of a step\n"
     "  --json             for scripts\n";
 
 static int parse_port(const char *text, struct dataplane_port_config *port)
@@ -181,6 +182,7 @@ enum {
     LENIENT,
     CORE,
     NO_HUGE,
+    SAMPLES,
     JSON,
     HELP,
 };
@@ -206,6 +208,7 @@ static const struct option option_names[] = {
     {"lenient", no_argument, NULL, LENIENT},
     {"core", required_argument, NULL, CORE},
     {"no-huge", no_argument, NULL, NO_HUGE},
+    {"samples", required_argument, NULL, SAMPLES},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
@@ -235,7 +238,9 @@ static int take_text(int option, char *text, struct options *options)
 /* Options that are a number or a flag. */
 static int take_option(int option, struct options *options, struct changes *changes)
 {
-    unsigned number = optarg ? (unsigned)strtoul(optarg, NULL, 0) : 0;
+    static char none[] = "";
+    char *text = optarg ? optarg : none;
+    unsigned number = (unsigned)strtoul(text, NULL, 0);
 
     switch (option) {
     case WINDOW:
@@ -245,7 +250,7 @@ static int take_option(int option, struct options *options, struct changes *chan
         options->populate_window = number;
         break;
     case SECONDS:
-        options->seconds = atof(optarg);
+        options->seconds = atof(text);
         break;
     case TORRENTS:
         changes->torrents = number;
@@ -257,7 +262,7 @@ static int take_option(int option, struct options *options, struct changes *chan
         changes->numwant = number;
         break;
     case MIX:
-        changes->mix = optarg;
+        changes->mix = text;
         break;
     case INVALID:
         options->invalid_percent = number;
@@ -281,11 +286,14 @@ static int take_option(int option, struct options *options, struct changes *chan
     case NO_HUGE:
         options->dataplane.huge_pages = false;
         break;
+    case SAMPLES:
+        options->samples = text;
+        break;
     case JSON:
         options->json = true;
         break;
     default:
-        return take_text(option, optarg, options);
+        return take_text(option, text, options);
     }
     return 0;
 }

@@ -21,6 +21,7 @@ struct options {
     bool echoed; /* the other side bounces frames: no replies to check */
     bool populate;
     bool json, lenient, check_all;
+    const char *samples; /* a file for what happened every few seconds; NULL: none */
     struct workload workload;
     struct frame_tracker tracker;
     unsigned invalid_percent; /* of the announces: with a connection ID that nobody issued */
