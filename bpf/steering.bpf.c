@@ -13,7 +13,7 @@
 #include "steering_parse.h"
 #include "steering_reply.h"
 
-char _license[] SEC("license") = "Dual BSD/GPL";
+char _license[] SEC("license") = "Dual BSD/GPL"; /* NOLINT(*reserved-identifier,cert-dcl*) */
 
 STEERING_INLINE void count(enum steering_counter counter)
 {
@@ -61,7 +61,7 @@ STEERING_INLINE int steer(struct xdp_md *ctx, struct steering_packet *packet,
     }
     count(verdict);
     if (verdict == STEERING_connect_steered || verdict == STEERING_request_steered)
-        return bpf_redirect_map(&xsks_map, queue, XDP_PASS);
+        return (int)bpf_redirect_map(&xsks_map, queue, XDP_PASS);
     return XDP_DROP;
 }
 

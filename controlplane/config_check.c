@@ -50,14 +50,19 @@ static void check_xdp(const struct config *config, struct config_report *report)
                             "expected force_copy: true for xdp.mode generic, found false");
 }
 
+static bool same_address(const struct dataplane_address *a, const struct dataplane_address *b)
+{
+    return a->family == b->family && a->port == b->port &&
+           memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
 static void check_listen(const struct config *config, struct config_report *report)
 {
     const struct dataplane_config *dataplane = &config->dataplane;
 
     for (unsigned i = 0; i < dataplane->listen_count; i++)
         for (unsigned j = 0; j < i; j++)
-            if (memcmp(&dataplane->listen[i], &dataplane->listen[j],
-                       sizeof(dataplane->listen[i])) == 0)
+            if (same_address(&dataplane->listen[i], &dataplane->listen[j]))
                 config_complain(report, "listen", i + 1,
                                 "expected each address once, found item %u again", j);
 }

@@ -176,6 +176,7 @@ static void print_man_values(const struct config_key *key)
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): a record's fields are no records */
 static void print_man_key(const struct config_key *key, const struct config_key *type)
 {
     const char *separator = " (";

@@ -291,7 +291,8 @@ static bool is_section(const char *name)
     return false;
 }
 
-/* The document itself (prefix ""), or a section of it. */
+/* The document itself (prefix ""), or a section of it, in which there are no sections. */
+/* NOLINTNEXTLINE(misc-no-recursion) */
 static void read_section(struct reader *reader, const yaml_node_t *node, const char *prefix)
 {
     if (is_scalar(node) && *scalar(node) == '\0')

@@ -114,7 +114,7 @@ static bool parse_string(const struct config_key *key, const char *text, char *v
         if ((unsigned char)text[i] < ' ' || text[i] == 127)
             return false;
     memset(value, 0, key->size);
-    memcpy(value, text, length);
+    memcpy(value, text, length + 1);
     return true;
 }
 

@@ -30,7 +30,6 @@ struct persistence {
     struct snapshot *snapshot;
     struct fleet *fleet;
     struct event *retry;
-    uint64_t epoch;
 
     uint8_t sources[MEMBERS_MAX];
     unsigned sources_count, source; /* the one that is being read */

@@ -115,6 +115,14 @@ def check_layers(tally):
         tally.fail("style: layers")
 
 
+def check_lint(tally):
+    """clang-tidy and cppcheck, over what they haven't seen clean before."""
+    if subprocess.run(["tools/lint"], cwd=ROOT).returncode == 0:
+        tally.ok()
+    else:
+        tally.fail("lint")
+
+
 def count_meson_test(record, tally):
     """A cmocka program counts as its test cases, any other program as one."""
     name = record["name"]
@@ -270,6 +278,8 @@ def run_all(tally, arguments):
     if not arguments.pattern:
         headline("threads")
         run_threaded(tally)
+        headline("lint")
+        check_lint(tally)
     headline("fuzzing")
     run_fuzz(tally, arguments.pattern)
 

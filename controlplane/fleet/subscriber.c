@@ -182,7 +182,7 @@ static void take_batch(struct source *source, const char *bytes, size_t size)
         report_gap(source);
         return;
     }
-    batch->have = false;
+    *batch = (struct batch){.have = false};
     memcpy(batch->bytes, bytes, size);
     if (delta_batch_open(&batch->reader, batch->bytes, size) ||
         batch->reader.header.appliance != source->member ||

@@ -119,7 +119,7 @@ void command_bulk(struct appliance *appliance, char *arguments)
 /* A stretch of announces at a rate. */
 static struct {
     struct event *tick;
-    uint64_t started, until, sent, late;
+    uint64_t started, until, sent;
     double rate;
     uint64_t random;
 } load;

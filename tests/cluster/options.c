@@ -14,6 +14,7 @@ static void add_nodes(struct persistence_settings *settings, char *list)
                  node);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a case an option */
 void appliance_options(struct appliance *appliance, int argc, char *argv[])
 {
     enum { WORKERS, TORRENTS, PEERS, DIRECTORY, NODES, SINGLE, USER, PASSWORD, INTERVAL, REFRESH };

@@ -36,7 +36,11 @@ static char *stream_exchange(struct event_base *base, const struct sockaddr_un *
         if (sent == size || (n < 0 && errno != EAGAIN))
             shutdown(fd, SHUT_WR);
         event_base_loop(base, EVLOOP_NONBLOCK);
-        answer = realloc(answer, length + 65536 + 1);
+        char *longer = realloc(answer, length + 65536 + 1);
+
+        if (longer == NULL)
+            abort();
+        answer = longer;
         n = recv(fd, answer + length, 65536, 0);
         if (n > 0)
             length += (size_t)n;

@@ -127,7 +127,7 @@ static void a_burst_is_verified_like_each_of_it(void **state)
         const struct frame_shape *shape = &shapes[i * 7 % 3];
         bool valid = i * 5 % 3 != 0;
 
-        verify(shape, issue(shape) ^ !valid);
+        verify(shape, issue(shape) ^ (uint64_t)!valid);
         frames[i] = frame;
         burst[i] = &frames[i].request;
         burst[i]->frame = frames[i].bytes + (frame.request.frame - frame.bytes);

@@ -13,7 +13,13 @@
 #include "controlplane/store/bytes.h"
 #include "controlplane/store/chunk.h"
 
-static const struct seen_clock now = {.worker = 100000, .wall = 1700000000};
+/* clang wants constants to be made of constants. */
+#define NOW                                                                                        \
+    {                                                                                              \
+        .worker = 100000, .wall = 1700000000                                                       \
+    }
+
+static const struct seen_clock now = NOW;
 
 static const struct chunk_header header = {
     .appliance = 7,
@@ -24,7 +30,7 @@ static const struct chunk_header header = {
     .time = 1700000000,
 };
 
-static const struct seen_times times = {.written = 1700000000, .now = now, .timeout = 3600};
+static const struct seen_times times = {.written = 1700000000, .now = NOW, .timeout = 3600};
 
 static struct transfer_swarm swarm_of(unsigned seed, uint8_t family, uint32_t peers)
 {

@@ -70,6 +70,7 @@ static int try_what_is_refused(void)
 static int try_what_is_needed(void)
 {
     char name[] = "/tmp/muster-confine-XXXXXX", other[64];
+    void *volatile large;
     pthread_t thread;
     int file, end;
 
@@ -89,9 +90,9 @@ static int try_what_is_needed(void)
     end = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (end < 0 || close(end) < 0)
         return 5;
-    if (malloc(64 << 20) == NULL)
-        return 6;
-    return 0;
+    large = malloc(64 << 20);
+    free(large);
+    return large != NULL ? 0 : 6;
 }
 
 /* Runs `tries` confined, in a process of its own; what it returned. */

@@ -254,7 +254,7 @@ static void test_moved_in_a_circle_ends_at_the_deadline(void **state)
 
 static const char *answer_if_asking(struct redis_fake *fake, int argc, char **argv)
 {
-    if (strcmp(argv[0], "GET"))
+    if (strcmp(argv[0], "GET") != 0)
         return redis_fake_usual(fake, argc, argv);
     return fake->asking ? "$5\r\nasked\r\n" : moved;
 }

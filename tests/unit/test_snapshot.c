@@ -318,7 +318,7 @@ static void replace(const char *name, const char *bytes, size_t size)
     snprintf(path, sizeof(path), "%s/00/%s", directory, name);
     file = fopen(path, "w");
     assert_non_null(file);
-    fwrite(bytes, 1, size, file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
     fclose(file);
 }
 

@@ -23,7 +23,7 @@ void fixture_defaults(struct steering_rig *rig)
     memcpy(&config->listen_ipv4[0].address, FRAME_SERVER_IPV4, 4);
     config->listen_ipv4[0].port = __builtin_bswap16(FRAME_SERVER_PORT);
     memcpy(&config->listen_ipv6[0].high, FRAME_SERVER_IPV6, 8);
-    memcpy(&config->listen_ipv6[0].low, FRAME_SERVER_IPV6 + 8, 8);
+    memcpy(&config->listen_ipv6[0].low, &FRAME_SERVER_IPV6[8], 8);
     config->listen_ipv6[0].port = __builtin_bswap16(FRAME_SERVER_PORT);
     steering_rig_publish(rig);
 }

@@ -84,6 +84,7 @@ static bool options_sound(const struct options *options)
 }
 
 /* 0, 1 for help, -1 for nonsense. */
+/* NOLINTNEXTLINE(readability-function-size): a case an option */
 static int parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {

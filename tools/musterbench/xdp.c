@@ -37,8 +37,7 @@ struct bench {
     int packets, turn, tested;
     struct frame_templates templates;
 
-    double harness;     /* ns: BPF_PROG_TEST_RUN with a program that does nothing */
-    double replay_cost; /* ns: of replaying, without what it calls */
+    double harness; /* ns: BPF_PROG_TEST_RUN with a program that does nothing */
 };
 
 /* Packets ------------------------------------------------------------------------------------- */
@@ -204,7 +203,7 @@ static void measure_kind(const struct bench *bench, struct report *report, enum 
              replay[1];
     report_number(report, key, label, same, 0, "ns");
     snprintf(spread_key, sizeof(spread_key), "%s_spread", key);
-    snprintf(spread_label, sizeof(spread_label), "  %u sources in turn", REPLAY_PACKETS);
+    snprintf(spread_label, sizeof(spread_label), "  %d sources in turn", REPLAY_PACKETS);
     report_number(report, spread_key, spread_label, spread, 0, "ns");
 }
 

@@ -106,9 +106,11 @@ static char *receive_line(struct client *client)
 
         if (length + 1 >= size) {
             size += REPLY_GROWTH + size / 2;
-            line = realloc(line, size);
-            if (line == NULL)
-                return NULL;
+            char *longer = realloc(line, size);
+
+            if (longer == NULL)
+                break;
+            line = longer;
         }
         if (!wait_readable(client))
             break;

@@ -65,8 +65,9 @@ int main(int argc, char *argv[])
     text_use_colors(isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL);
     status = parse_options(argc, argv, &session);
     if (status < 0)
-        status = optind == argc ? interactive_run(&session)
-                                : session_run(&session, argv + optind, (unsigned)(argc - optind));
+        status =
+            (int)(optind == argc ? interactive_run(&session)
+                                 : session_run(&session, argv + optind, (unsigned)(argc - optind)));
     client_free(session.client);
     return status;
 }
