@@ -139,10 +139,10 @@ const struct config_key config_keys[] = {
      .help =
          "The core of the control plane: logging, metrics, snapshots. One of its own is best; on a "
          "small machine it may share a worker's, with idle: adaptive."},
-    {"workers.burst", CONFIG_COUNT, FIELD(settings.burst), .min = 1, .max = SWARMS_BURST_MAX,
-     .initial = "32",
+    {"workers.burst", CONFIG_COUNT, FIELD(settings.burst), .min = DATAPLANE_BURST_MIN,
+     .max = SWARMS_BURST_MAX, .initial = "32",
      .help = "Packets handled together. Lower answers a lone packet sooner, higher hides more "
-             "memory latency under load."},
+             "memory latency under load. Asked for fewer than 8, some NICs' drivers give none."},
     {"workers.idle", CONFIG_CHOICE, FIELD(settings.idle), .choices = idle_choices,
      .initial = "adaptive",
      .help = "poll: never sleep, the core is always at 100 %. adaptive: short sleeps when nothing "

@@ -7,8 +7,6 @@
 #include "dataplane.h"
 #include "packet.h"
 
-enum { CACHE_LINE = 64 };
-
 /* Peers of `size` bytes that fit a reply of the port's MTU, and the frame. */
 static inline unsigned peers_fitting(const struct request *request, unsigned size)
 {
@@ -82,8 +80,6 @@ const char *announce_prepare(struct request *request, const struct dataplane_set
     wanted = peers_wanted(packet, settings);
     announce->numwant = (uint16_t)(wanted < fitting ? wanted : fitting);
     announce->peers = (uint8_t *)packet + sizeof(struct bep15_announce_reply);
-    /* A reply of 30 peers is longer than its request. */
-    __builtin_prefetch((uint8_t *)packet + sizeof(*packet) + CACHE_LINE, 1);
     return NULL;
 }
 

@@ -94,12 +94,13 @@ static unsigned worker_of(const struct dataplane_config *config, unsigned port, 
     return (before + queue) % config->workers;
 }
 
-/* Packets that workers may hold outside of a port's rings: in a burst each, and in the rings. */
+/* Packets that workers may hold outside of a port's rings: at hand, arriving, and in the rings. */
 static unsigned in_flight(const struct dataplane_config *config)
 {
     unsigned rings = config->workers > 1 ? 2 * WORKER_RING_SLOTS : 0;
 
-    return rings + config->workers * (SWARMS_BURST_MAX + 512); /* 512: a core's cache of the pool */
+    /* 512: a core's cache of the pool */
+    return rings + config->workers * (SWARMS_BURST_MAX + WORKER_TAKE_MAX + 512);
 }
 
 static int open_port(struct dataplane *dataplane, unsigned index, char *error, size_t size)

@@ -22,6 +22,7 @@ enum {
     DATAPLANE_WORKERS_MAX = 64,
     DATAPLANE_PORTS_MAX = 16,
     DATAPLANE_LISTEN_MAX = 32,
+    DATAPLANE_BURST_MIN = 8, /* drivers with vector code receive nothing if asked for fewer */
 };
 
 /* Fixed at start ------------------------------------------------------------------------------- */
@@ -88,7 +89,7 @@ struct dataplane_settings {
     uint16_t numwant_max;
     struct swarms_timeouts timeouts;
 
-    unsigned burst; /* packets a loop, 1..SWARMS_BURST_MAX */
+    unsigned burst; /* packets from queues a turn, DATAPLANE_BURST_MIN..SWARMS_BURST_MAX */
     enum dataplane_idle idle;
 
     bool draining; /* answer, but tell clients the longest interval */

@@ -16,17 +16,23 @@ void handoff_ring_init(struct handoff_ring *ring, unsigned slots)
     ring->mask = slots - 1;
 }
 
-unsigned handoff_put(struct handoff_ring *ring, void *const items[], unsigned count)
+unsigned handoff_room(struct handoff_ring *ring, unsigned wanted)
 {
     uint32_t put = atomic_load_explicit(&ring->put, memory_order_relaxed);
     uint32_t room = ring->mask + 1 - (put - ring->taken_seen);
 
-    if (room < count) {
+    if (room < wanted) {
         ring->taken_seen = atomic_load_explicit(&ring->taken, memory_order_acquire);
         room = ring->mask + 1 - (put - ring->taken_seen);
-        if (room < count)
-            count = room;
     }
+    return room < wanted ? room : wanted;
+}
+
+unsigned handoff_put(struct handoff_ring *ring, void *const items[], unsigned count)
+{
+    uint32_t put = atomic_load_explicit(&ring->put, memory_order_relaxed);
+
+    count = handoff_room(ring, count);
     for (unsigned i = 0; i < count; i++)
         ring->items[(put + i) & ring->mask] = items[i];
     atomic_store_explicit(&ring->put, put + count, memory_order_release);

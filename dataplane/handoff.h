@@ -41,6 +41,15 @@ void handoff_ring_init(struct handoff_ring *ring, unsigned slots);
 /* Puts what fits, in order; returns how many that are. For the producer. */
 unsigned handoff_put(struct handoff_ring *ring, void *const items[], unsigned count);
 
+/* Of `wanted` items, how many would fit now. For the producer. */
+unsigned handoff_room(struct handoff_ring *ring, unsigned wanted);
+
+/* Asks for the other side's line, to have it at hand in a handoff_take() soon. For the consumer. */
+static inline void handoff_expect(const struct handoff_ring *ring)
+{
+    __builtin_prefetch(&ring->put);
+}
+
 /* Takes up to `count`. For the consumer. */
 unsigned handoff_take(struct handoff_ring *ring, void *items[], unsigned count);
 

@@ -13,6 +13,9 @@
 #include "worker_io.h"
 
 enum {
+    /* Drivers with vector code receive packets by four or eight, and none if asked for fewer. */
+    RECEIVE_MIN = DATAPLANE_BURST_MIN,
+
     /* Between two rounds of housekeeping. Longer: settings and reports lag; shorter: it costs more
      * than a percent of the worker's time. */
     HOUSEKEEPING_MICROSECONDS = 100,
@@ -33,27 +36,18 @@ enum {
 
 /* A turn -------------------------------------------------------------------------------------- */
 
-/* A worker's sources are its queues, and then the rings from the others. */
-static unsigned take_from(struct worker *worker, unsigned source, unsigned most)
+/* One burst, of all queues together, beginning with another one each turn. */
+static unsigned collect(struct worker *worker, unsigned most)
 {
-    struct handoff_ring *ring;
+    unsigned queue = worker->queues_count > 0 ? worker->turn % worker->queues_count : 0;
+    unsigned count = 0;
 
-    if (source < worker->queues_count)
-        return worker_receive(worker, &worker->queues[source], most);
-    ring = worker->in[source - worker->queues_count];
-    return ring ? worker_take(worker, ring, most) : 0;
-}
-
-/* One burst, of all sources together, beginning with another one each turn. */
-static unsigned collect(struct worker *worker)
-{
-    unsigned sources = worker->queues_count + worker->pipeline.workers;
-    unsigned most = worker->pipeline.settings->burst, count = 0;
-    unsigned source = worker->turn++ % sources;
-
-    for (unsigned i = 0; i < sources && count < most; i++) {
-        count += take_from(worker, source, most - count);
-        source = source + 1 == sources ? 0 : source + 1;
+    if (most > worker->pipeline.settings->burst)
+        most = worker->pipeline.settings->burst;
+    for (unsigned i = 0; i < worker->queues_count && most - count >= RECEIVE_MIN; i++) {
+        count += worker_receive(worker, &worker->queues[queue],
+                                (most - count) / RECEIVE_MIN * RECEIVE_MIN);
+        queue = queue + 1 == worker->queues_count ? 0 : queue + 1;
     }
     return count;
 }
@@ -84,20 +78,25 @@ static unsigned forward(struct worker *worker)
 static unsigned turn(struct worker *worker, uint64_t start)
 {
     struct pipeline *pipeline = &worker->pipeline;
-    unsigned count;
+    unsigned count, taken;
 
     pipeline->nanoseconds = clock_nanoseconds(worker->clock, start);
+    worker->turn++;
     pipeline_begin(pipeline);
-    count = collect(worker);
+    count = worker_join(worker);
+    count += collect(worker, SWARMS_BURST_MAX - count);
     if (count > 0) {
         pipeline_admit(pipeline);
         pipeline_steer(pipeline);
+    }
+    taken = worker_take(worker);
+    if (count > 0) {
         pipeline_act(pipeline);
         pipeline_finish(pipeline);
         worker_dispatch(worker);
         note_burst(&worker->report, count, rte_rdtsc() - start, worker->clock->hz);
     }
-    return count + forward(worker);
+    return count + taken + forward(worker);
 }
 
 /* Housekeeping -------------------------------------------------------------------------------- */

@@ -22,6 +22,8 @@ struct rte_mbuf;
 enum {
     /* Items of the ring between two workers: what a worker may fall behind, 100 us at 10 M/s. */
     WORKER_RING_SLOTS = 1024,
+    /* Half of a turn's lanes are for what others handed over, half for the queues. */
+    WORKER_TAKE_MAX = SWARMS_BURST_MAX / 2,
 };
 
 /* A queue of a port that this worker polls, and the kernel's side of it. */
@@ -66,7 +68,8 @@ struct worker {
     struct handoff_ring *in[DATAPLANE_WORKERS_MAX];        /* from each worker; NULL from itself */
     struct handoff_ring *out[DATAPLANE_WORKERS_MAX];       /* to each worker */
     struct lane home[DATAPLANE_WORKERS_MAX];               /* replies that another has to send */
-    unsigned turn;                                         /* which source comes first */
+    struct lane arriving; /* taken from `in`; joins in the next turn */
+    unsigned turn;        /* which source comes first */
 
     /* Housekeeping. */
     const struct clock *clock;

@@ -49,15 +49,32 @@ unsigned worker_receive(struct worker *worker, struct worker_queue *queue, unsig
     return count;
 }
 
-unsigned worker_take(struct worker *worker, struct handoff_ring *ring, unsigned most)
+unsigned worker_take(struct worker *worker)
 {
-    void *items[SWARMS_BURST_MAX];
-    struct request *requests[SWARMS_BURST_MAX];
-    unsigned count = handoff_take(ring, items, most);
+    struct lane *arriving = &worker->arriving;
+    unsigned workers = worker->pipeline.workers, from = worker->turn % workers;
 
-    for (unsigned i = 0; i < count; i++)
-        requests[i] = items[i];
-    pipeline_join(&worker->pipeline, requests, count);
+    for (unsigned i = 0; i < workers && arriving->count < WORKER_TAKE_MAX; i++) {
+        if (worker->in[from])
+            arriving->count +=
+                handoff_take(worker->in[from], (void **)arriving->requests + arriving->count,
+                             WORKER_TAKE_MAX - arriving->count);
+        from = from + 1 == workers ? 0 : from + 1;
+    }
+    pipeline_expect(arriving->requests, arriving->count);
+    return arriving->count;
+}
+
+unsigned worker_join(struct worker *worker)
+{
+    struct lane *arriving = &worker->arriving;
+    unsigned count = arriving->count;
+
+    pipeline_join(&worker->pipeline, arriving->requests, count);
+    arriving->count = 0;
+    for (unsigned from = 0; from < worker->pipeline.workers; from++)
+        if (worker->in[from])
+            handoff_expect(worker->in[from]);
     return count;
 }
 

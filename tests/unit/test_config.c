@@ -171,7 +171,7 @@ static void refuses_wrong_types(void **state)
                    "/etc/muster.yaml:4: workers.cores: expected a list of at least one item, found "
                    "\"1\"\n");
     assert_refused(PORTS "workers: {burst: [1]}\n",
-                   "/etc/muster.yaml:4: workers.burst: expected a number from 1 to 64, found a "
+                   "/etc/muster.yaml:4: workers.burst: expected a number from 8 to 64, found a "
                    "list\n");
     assert_refused(PORTS "xdp: {answer_connect: maybe}\n",
                    "/etc/muster.yaml:4: xdp.answer_connect: expected true or false, found "
@@ -186,6 +186,7 @@ static void refuses_values_out_of_range(void **state)
 {
     static const char *const wrong[] = {
         "workers: {burst: 0}",
+        "workers: {burst: 7}",
         "workers: {burst: 65}",
         "workers: {burst: -1}",
         "workers: {burst: +1}",

@@ -17,49 +17,50 @@ static void limits_of_share(const struct team_config *config, struct swarms_limi
         limits->peers += config->census->largest;
 }
 
-static unsigned take(struct team_worker *worker, unsigned from, unsigned most)
-{
-    struct request *requests[SWARMS_BURST_MAX];
-    unsigned count = handoff_take(worker->in[from], (void **)requests, most);
-
-    pipeline_join(&worker->rig.pipeline, requests, count);
-    return count;
-}
-
-/* True when the ring has room for all that one burst may hand off. */
-static bool has_room(const struct handoff_ring *ring)
-{
-    uint32_t put = atomic_load_explicit(&ring->put, memory_order_relaxed);
-    uint32_t taken = atomic_load_explicit(&ring->taken, memory_order_relaxed);
-
-    return put - taken <= RING_SLOTS - RIG_BURST;
-}
-
 /* Own requests wait while another worker is behind: what counts here is what the team can do. */
 static unsigned feed(struct team_worker *worker, unsigned most)
 {
     unsigned left = worker->filled - worker->fed, count = left < most ? left : most;
 
     for (unsigned to = 0; to < worker->team->workers; to++)
-        if (to != worker->number && !has_room(worker->team->members[to]->in[worker->number]))
+        if (to != worker->number &&
+            handoff_room(worker->team->members[to]->in[worker->number], count) < count)
             return 0;
     pipeline_parse(&worker->rig.pipeline, worker->rig.requests + worker->fed, count);
     worker->fed += count;
     return count;
 }
 
-/* One burst, of all sources together, beginning with another one each turn. */
+/* What arrived in the turn before joins in, and own requests after it. */
 static unsigned collect(struct team_worker *worker)
 {
-    unsigned sources = worker->team->workers, first = worker->turn++, count = 0;
+    struct lane *arriving = &worker->arriving;
+    unsigned joined = arriving->count;
 
-    for (unsigned i = 0; i < sources && count < RIG_BURST; i++) {
-        unsigned source = (first + i) % sources;
+    pipeline_join(&worker->rig.pipeline, arriving->requests, joined);
+    arriving->count = 0;
+    for (unsigned from = 0; from < worker->team->workers; from++)
+        if (from != worker->number)
+            handoff_expect(worker->in[from]);
+    return joined + feed(worker, RIG_BURST);
+}
 
-        count += source == worker->number ? feed(worker, RIG_BURST - count)
-                                          : take(worker, source, RIG_BURST - count);
+/* Takes from the rings what is to join in the next turn, beginning with another one each turn. */
+static unsigned take(struct team_worker *worker)
+{
+    struct lane *arriving = &worker->arriving;
+    unsigned workers = worker->team->workers, first = worker->turn++;
+
+    for (unsigned i = 0; i < workers; i++) {
+        unsigned from = (first + i) % workers;
+
+        if (from != worker->number)
+            arriving->count +=
+                handoff_take(worker->in[from], (void **)arriving->requests + arriving->count,
+                             RIG_BURST - arriving->count);
     }
-    return count;
+    pipeline_expect(arriving->requests, arriving->count);
+    return arriving->count;
 }
 
 /* Returns how many requests ended here. */
@@ -98,17 +99,20 @@ static void serve_round(struct team_worker *worker)
 {
     struct pipeline *pipeline = &worker->rig.pipeline;
     uint64_t answered = 0;
+    unsigned count;
 
     worker->begin = machine_ticks();
     for (;;) {
         pipeline_begin(pipeline);
-        if (collect(worker) == 0) {
-            if (all_answered(worker->team))
-                break;
-            continue;
+        count = collect(worker);
+        if (count > 0) {
+            pipeline_admit(pipeline);
+            pipeline_steer(pipeline);
         }
-        pipeline_admit(pipeline);
-        pipeline_steer(pipeline);
+        if (take(worker) + count == 0 && all_answered(worker->team))
+            break;
+        if (count == 0)
+            continue;
         pipeline_act(pipeline);
         pipeline_finish(pipeline);
         answered += dispatch(worker);

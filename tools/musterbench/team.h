@@ -26,6 +26,7 @@ struct team_worker {
     struct handoff_ring *in[TEAM_WORKERS_MAX]; /* from that worker; NULL from itself */
     unsigned filled, fed;                      /* frames of this round; served so far */
     unsigned turn;
+    struct lane arriving; /* taken from the rings, to join in the next turn */
     uint64_t handoff_full;
     uint64_t begin, end; /* ticks of this round */
     int error;
