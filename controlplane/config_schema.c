@@ -269,8 +269,8 @@ const struct config_key config_keys[] = {
      .help = "cluster: Redis Cluster. single: one server, the first of redis.nodes."},
     {"redis.user", CONFIG_STRING, FIELD(persistence.redis.user), .optional = true, .initial = "",
      .restart = RESTART_STORE,
-     .help = "ACL user; empty: the default one. It needs +set +get +xadd +xread +cluster|slots "
-             "+asking +info on ~{*."},
+     .help = "ACL user; empty: the default one. It needs +set +get +xadd +xread +expire "
+             "+cluster|slots +asking +info on ~{*."},
     {"redis.password_file", CONFIG_PATH, FIELD(persistence.redis.password_file), .optional = true,
      .initial = "", .restart = RESTART_STORE,
      .help =

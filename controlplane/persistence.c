@@ -15,6 +15,8 @@
 
 enum {
     RETRY_MS = 1000,        /* between two tries to read what the store couldn't give */
+    RETRY_LATER_MS = 5000,  /* the same, once we serve: longer delays what a repair of it brings
+                               back;  shorter keeps asking a store that refuses for 16384 chunks */
     RETRIES_OF_OTHERS = 10, /* then the fleet's resynchronisation takes over */
     RETRIES_OF_OURS = 10,   /* then we go on, and read the rest later */
     PASSWORD_SIZE = 256,
@@ -74,7 +76,8 @@ static unsigned our_number(const struct persistence *persistence)
 
 static void retry_later(struct persistence *persistence)
 {
-    const struct timeval pause = {.tv_sec = RETRY_MS / 1000};
+    uint32_t ms = persistence->state == PERSISTENCE_SERVING ? RETRY_LATER_MS : RETRY_MS;
+    const struct timeval pause = {.tv_sec = ms / 1000};
 
     persistence->retries++;
     evtimer_add(persistence->retry, &pause);
@@ -101,6 +104,15 @@ static void tell_found(struct persistence *persistence)
         snapshot_found(persistence->snapshot, chunk, (enum loader_chunk)persistence->ours[chunk]);
 }
 
+static unsigned count_unread(const struct persistence *persistence)
+{
+    unsigned count = 0;
+
+    for (unsigned chunk = 0; chunk < TRANSFER_CHUNKS; chunk++)
+        count += persistence->ours[chunk] == LOADER_FAILED;
+    return count;
+}
+
 static void serve(struct persistence *persistence)
 {
     const struct loader_info *loaded = &persistence->loaded;
@@ -121,6 +133,8 @@ static void serve(struct persistence *persistence)
     snapshot_start(persistence->snapshot);
     if (persistence->fleet)
         fleet_serve(persistence->fleet);
+    if (count_unread(persistence) > 0)
+        retry_later(persistence);
 }
 
 static void sum_up(struct persistence *persistence, const struct loader_info *info)
@@ -156,6 +170,24 @@ static void next_source(struct persistence *persistence, const struct loader_inf
     }
 }
 
+/* Some of our own chunks that had been left unread, as far as they could be read now. */
+static void take_rest(struct persistence *persistence, const struct loader_info *info)
+{
+    char text[TEXT_SIZE];
+
+    if (!persistence->inspecting)
+        sum_up(persistence, info);
+    persistence->loaded.chunks[LOADER_FAILED] = info->chunks[LOADER_FAILED];
+    tell_found(persistence);
+    if (info->chunks[LOADER_FAILED] > 0) {
+        retry_later(persistence);
+        return;
+    }
+    snprintf(text, sizeof(text), "the chunks that could not be read at start were: %llu peers",
+             (unsigned long long)info->peers);
+    note(persistence, false, text);
+}
+
 static void on_loaded(void *user, const struct loader_info *info)
 {
     struct persistence *persistence = user;
@@ -163,10 +195,8 @@ static void on_loaded(void *user, const struct loader_info *info)
 
     if (persistence->state == PERSISTENCE_STOPPED)
         return;
-    if (persistence->state == PERSISTENCE_SERVING) { /* our own chunks that had been left */
-        tell_found(persistence);
-        if (info->chunks[LOADER_FAILED] > 0)
-            retry_later(persistence);
+    if (persistence->state == PERSISTENCE_SERVING) {
+        take_rest(persistence, info);
     } else if (info->chunks[LOADER_FAILED] > 0 &&
                persistence->retries < (ours ? RETRIES_OF_OURS : RETRIES_OF_OTHERS)) {
         retry_later(persistence);
@@ -175,11 +205,22 @@ static void on_loaded(void *user, const struct loader_info *info)
     }
 }
 
+static void load_rest(struct persistence *persistence)
+{
+    bool unread[TRANSFER_CHUNKS];
+
+    for (unsigned chunk = 0; chunk < TRANSFER_CHUNKS; chunk++)
+        unread[chunk] = persistence->ours[chunk] == LOADER_FAILED;
+    loader_resume(persistence->loader, our_number(persistence), unread);
+}
+
 static void on_retry(evutil_socket_t fd, short what, void *user)
 {
     struct persistence *persistence = user;
 
-    if (persistence->state != PERSISTENCE_STOPPED)
+    if (persistence->state == PERSISTENCE_SERVING)
+        load_rest(persistence);
+    else if (persistence->state != PERSISTENCE_STOPPED)
         loader_retry(persistence->loader);
 }
 
@@ -470,8 +511,7 @@ void persistence_info(const struct persistence *persistence, struct persistence_
         info->loaded.peers += now->peers;
         info->loaded.swarms += now->swarms;
     }
-    for (unsigned chunk = 0; chunk < TRANSFER_CHUNKS; chunk++)
-        info->chunks_unread += persistence->ours[chunk] == LOADER_FAILED;
+    info->chunks_unread = count_unread(persistence);
     snapshot_info(persistence->snapshot, &info->snapshot);
     if (persistence->store)
         info->store = *store_info(persistence->store);

@@ -274,7 +274,7 @@ def run_all(tally, arguments):
         return
     headline("end to end")
     with HugePages():
-        run_pytest(tally, ["tests/e2e", "tests/vm"], arguments.pattern, arguments.drills)
+        run_pytest(tally, ["tests/e2e", "tests/cluster", "tests/vm"], arguments.pattern, arguments.drills)
     if not arguments.pattern:
         headline("threads")
         run_threaded(tally)

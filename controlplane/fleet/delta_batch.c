@@ -15,6 +15,7 @@ static const struct stored_field fields[] = {
     STORED_FIELD(struct delta_batch_header, sequence, 32),
     STORED_FIELD(struct delta_batch_header, before, 40),
     STORED_FIELD(struct delta_batch_header, time_ms, 48),
+    STORED_FIELD(struct delta_batch_header, steps_ms, 56),
 };
 
 static const struct stored_format format = {

@@ -32,6 +32,7 @@ struct delta_batch_header {
     uint64_t before;   /* records of the stream and epoch before this batch, those that were lost
                           included */
     uint64_t time_ms;  /* wall clock, when it was sent */
+    int64_t steps_ms;  /* by which that was set ahead since the run began; negative: back */
 };
 
 /* Empties the batch. `bytes` has DELTA_BATCH_SIZE_MAX. Returns its size so far. */

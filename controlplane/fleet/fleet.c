@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../store/monotonic.h"
+#include "steady_clock.h"
 
 enum {
     TICK_MS = 100,
@@ -31,6 +32,7 @@ struct fleet {
     struct loader *loader; /* for members whose deltas were missed in part */
     uint64_t listening_since;
     uint64_t resync_at[MEMBERS_MAX]; /* ms; 0: not due */
+    bool followed[MEMBERS_MAX];      /* its streams are read */
     uint64_t resyncs;
     uint32_t lag_noted; /* ms: the level that was noted last */
 };
@@ -57,12 +59,31 @@ static void on_beat(void *user, struct member_record *record)
         fleet->config.on_census(fleet->config.user, &record->torrents, &record->peers);
 }
 
+static void follow(struct fleet *fleet, unsigned number)
+{
+    fleet->followed[number] = true;
+    subscriber_follow(fleet->subscriber, number, members_get(fleet->members, number));
+}
+
+/* How old a delta is can't be said before the clock is known by which it was written. */
 static void on_record(void *user, unsigned number)
 {
     struct fleet *fleet = user;
 
-    if (fleet->subscriber)
-        subscriber_follow(fleet->subscriber, number, members_get(fleet->members, number));
+    if (fleet->followed[number] || members_get(fleet->members, number)->clock_known)
+        follow(fleet, number);
+}
+
+/* Of whoever doesn't beat the clock will never be known. */
+static void follow_the_silent(struct fleet *fleet, uint64_t now)
+{
+    for (unsigned number = 0; number < MEMBERS_MAX; number++) {
+        const struct member *member = members_get(fleet->members, number);
+
+        if (member->health != MEMBER_UNKNOWN && !fleet->followed[number] &&
+            now - member->read_at > LISTEN_MS)
+            follow(fleet, number);
+    }
 }
 
 static void on_superseded(void *user)
@@ -84,6 +105,7 @@ static void follow_former_self(struct fleet *fleet)
     if (!former)
         return;
     self.record = *former;
+    self.ahead = -former->steps_ms / 1000; /* the wall clock is taken to have been right at last */
     subscriber_follow(fleet->subscriber, fleet->config.self, &self);
 }
 
@@ -151,11 +173,12 @@ static bool has_listened(const struct fleet *fleet, uint64_t now)
     bool others = false, caught_up = subscriber_idle(fleet->subscriber);
 
     for (unsigned number = 0; number < MEMBERS_MAX; number++) {
+        bool exists = members_get(fleet->members, number)->health != MEMBER_UNKNOWN;
         struct subscriber_info info;
 
-        others |= members_get(fleet->members, number)->health != MEMBER_UNKNOWN;
+        others |= exists;
         subscriber_info(fleet->subscriber, number, &info);
-        caught_up &= info.caught_up;
+        caught_up &= info.caught_up && (fleet->followed[number] || !exists);
     }
     if (now - fleet->listening_since > LISTEN_MAX_MS)
         return true;
@@ -166,6 +189,7 @@ static void stop_listening(struct fleet *fleet)
 {
     fleet->state = FLEET_LOADING;
     subscriber_drop(fleet->subscriber, fleet->config.self);
+    subscriber_expect_all(fleet->subscriber);
     fleet->config.on_ready(fleet->config.user);
 }
 
@@ -194,6 +218,7 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     struct fleet *fleet = user;
     uint64_t now = monotonic_ms();
 
+    follow_the_silent(fleet, now);
     if (fleet->state == FLEET_LISTENING && has_listened(fleet, now))
         stop_listening(fleet);
     resync_next(fleet, now);
@@ -325,7 +350,10 @@ unsigned fleet_sources(const struct fleet *fleet, uint8_t numbers[MEMBERS_MAX])
 
 int64_t fleet_ahead(const struct fleet *fleet, unsigned number)
 {
-    return members_get(fleet->members, number)->ahead;
+    const struct member *member = members_get(fleet->members, number);
+
+    /* From between the steady clocks to between the wall clocks. */
+    return member->ahead + member->record.steps_ms / 1000 - steady_clock_steps_ms() / 1000;
 }
 
 uint32_t fleet_filter(void *user, const uint8_t *info_hash, uint8_t family, void *peers,
@@ -387,7 +415,9 @@ bool fleet_member_info(const struct fleet *fleet, unsigned number, struct fleet_
         .state = (enum member_state)member->record.state,
         .epoch = member->record.epoch,
         .beat_age_ms = member->read_at ? (uint32_t)(monotonic_ms() - member->read_at) : 0,
-        .clock_ahead_ms = member->ahead_ms,
+        .clock_ahead_ms =
+            (int64_t)((uint64_t)member->ahead_ms + (uint64_t)member->record.steps_ms) -
+            steady_clock_steps_ms(),
         .peers = member->record.peers,
         .torrents = member->record.torrents,
         .chunk_version = member->record.chunk_version,

@@ -24,6 +24,7 @@ static const struct stored_field fields[] = {
     STORED_FIELD(struct member_record, layout, 56),
     STORED_FIELD(struct member_record, peers, 64),
     STORED_FIELD(struct member_record, torrents, 72),
+    STORED_FIELD(struct member_record, steps_ms, 80),
     STORED_FIELD(struct member_record, name, AT_NAME),
 };
 

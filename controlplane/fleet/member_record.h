@@ -39,6 +39,7 @@ struct member_record {
     uint64_t epoch;    /* of this run; the next one's is higher */
     uint64_t beat;     /* counts up by one a second */
     uint64_t time_ms;  /* wall clock */
+    int64_t steps_ms;  /* by which it was set ahead since the run began; negative: back */
     uint64_t layout;   /* see chunk.h */
     uint64_t peers, torrents;
     char name[MEMBER_NAME_SIZE]; /* for people */

@@ -10,6 +10,7 @@
 
 #include "../store/chunk.h"
 #include "../store/monotonic.h"
+#include "steady_clock.h"
 
 enum {
     TICK_MS = 100,
@@ -75,22 +76,46 @@ static void note(struct members *members, unsigned number, const char *what)
 
 /* Reading others' ------------------------------------------------------------------------------ */
 
+static void set_ahead(struct member *member, int64_t ahead_ms)
+{
+    member->ahead_ms = ahead_ms;
+    member->ahead = ahead_ms > -SKEW_MS && ahead_ms < SKEW_MS ? 0 : ahead_ms / 1000;
+}
+
+/* What a record tells of its writer's steady clock. */
+static int64_t ahead_of(const struct member_record *record)
+{
+    return (int64_t)(record->time_ms - (uint64_t)record->steps_ms - steady_clock_ms());
+}
+
+/*
+ * The first record that is read may be of long ago: the writer's wall clock was ahead by what it
+ * is from the future, or else is taken to have been right.
+ */
+static void guess_clock(struct slot *slot)
+{
+    const struct member_record *record = &slot->member.record;
+    int64_t right = (int64_t) - (uint64_t)record->steps_ms, ahead = ahead_of(record);
+
+    set_ahead(&slot->member, ahead > right ? ahead : right);
+    slot->member.clock_known = false;
+}
+
 /*
  * A beat is read up to a second and more after it was written, so the clock seems the further
  * behind, the later it is read: of some beats the largest difference is the nearest to the truth.
  */
 static void estimate_clock(struct slot *slot)
 {
-    struct member *member = &slot->member;
-    int64_t ahead = (int64_t)(member->record.time_ms - wall_ms());
+    int64_t ahead = ahead_of(&slot->member.record);
     unsigned samples;
 
     slot->samples[slot->samples_count++ % SKEW_SAMPLES] = ahead;
     samples = slot->samples_count < SKEW_SAMPLES ? slot->samples_count : SKEW_SAMPLES;
     for (unsigned i = 0; i < samples; i++)
         ahead = slot->samples[i] > ahead ? slot->samples[i] : ahead;
-    member->ahead_ms = ahead;
-    member->ahead = ahead > -SKEW_MS && ahead < SKEW_MS ? 0 : ahead / 1000;
+    set_ahead(&slot->member, ahead);
+    slot->member.clock_known = true;
 }
 
 /* Our number's record is another's: of an earlier run of ours, or of one who has taken our place.
@@ -137,7 +162,9 @@ static void meet(struct members *members, unsigned number, const struct member_r
         member->health = MEMBER_LEFT;
     else
         member->health = first ? MEMBER_SILENT : MEMBER_ALIVE;
-    if (!first)
+    if (first)
+        guess_clock(slot);
+    else
         estimate_clock(slot);
     if (before != MEMBER_ALIVE && member->health == MEMBER_ALIVE)
         note(members, number, "is alive");
@@ -247,6 +274,7 @@ static void beat(struct members *members)
         .epoch = members->epoch,
         .beat = ++members->beat,
         .time_ms = wall_ms(),
+        .steps_ms = steady_clock_steps_ms(),
         .layout = members->config.layout,
     };
     memcpy(record.name, members->name, sizeof(record.name));

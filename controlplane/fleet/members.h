@@ -30,7 +30,8 @@ struct member {
     enum member_health health;
     struct member_record record; /* the last that was read */
     uint64_t read_at;            /* ms, monotonic: when its beat was last seen to change */
-    int64_t ahead;       /* seconds that its clock is ahead of ours; 0 below MEMBERS_SKEW_MS */
+    bool clock_known;            /* two beats of it were seen; else `ahead` is a guess */
+    int64_t ahead;       /* seconds that its steady clock is ahead of ours; 0 for less than three */
     int64_t ahead_ms;    /* the estimate behind that */
     uint32_t unreadable; /* records of it that were damaged, or of a newer version */
 };

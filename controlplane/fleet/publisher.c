@@ -12,6 +12,7 @@
 #include "../store/monotonic.h"
 #include "../store/store.h"
 #include "delta_batch.h"
+#include "steady_clock.h"
 
 enum {
     TICK_MS = 10,   /* between two looks into the rings */
@@ -22,6 +23,7 @@ enum {
     BUMP_MS =
         1000, /* that IDs are moved into the future, at first, if the stream's end lies there */
     BUMP_MAX_MS = 3600000,
+    LIFE = 2, /* times the retention, for which Redis keeps a stream without a writer */
 };
 
 /* A batch that is complete, or being filled. */
@@ -32,6 +34,7 @@ struct batch {
     uint64_t sequence, before;
     uint64_t begun; /* ms, monotonic: when its first record came */
     struct seen_clock clock;
+    int64_t steps_ms; /* of that clock */
     uint8_t bytes[];
 };
 
@@ -46,7 +49,9 @@ struct stream {
     uint64_t records;             /* in the epoch so far, those that were lost included */
     uint64_t lost_seen;           /* of the ring's count */
     uint64_t id_ms;               /* of the last ID */
+    uint64_t id_at;               /* ms, monotonic: when it was given */
     uint64_t bump_ms;
+    uint64_t extend_at; /* ms: when Redis is to be told again how long to keep it */
     uint64_t stored_sequence, stored_records; /* what Redis has */
 };
 
@@ -56,6 +61,7 @@ struct publisher {
     bool running;
     uint64_t epoch;
     struct seen_clock clock;
+    int64_t steps_ms; /* of that clock */
     size_t waiting_bytes;
     struct publisher_info info;
     unsigned streams_count;
@@ -83,6 +89,13 @@ size_t publisher_stream_key(char key[PUBLISHER_KEY_SIZE], unsigned appliance, un
 
 static void send_next(struct stream *stream);
 
+static void note_error(struct publisher *publisher, const struct redis_result *result)
+{
+    snprintf(publisher->info.last_error, sizeof(publisher->info.last_error), "%s",
+             result->reply && result->reply->str ? result->reply->str
+                                                 : redis_error_help(result->error));
+}
+
 static void drop_batch(struct stream *stream, struct batch *batch)
 {
     struct publisher *publisher = stream->publisher;
@@ -90,6 +103,41 @@ static void drop_batch(struct stream *stream, struct batch *batch)
     STAILQ_REMOVE(&stream->waiting, batch, batch, link);
     publisher->waiting_bytes -= sizeof(*batch) + DELTA_BATCH_SIZE_MAX;
     free(batch);
+}
+
+static void on_extended(void *user, const struct redis_result *result)
+{
+    struct publisher *publisher = ((struct stream *)user)->publisher;
+
+    if (result->outcome == REDIS_REFUSED)
+        note_error(publisher, result);
+}
+
+/*
+ * Redis is to forget a stream that nobody writes to any more; whatever it holds then is older than
+ * readers want it.
+ */
+static void extend_life(struct stream *stream)
+{
+    struct publisher *publisher = stream->publisher;
+    uint64_t now = monotonic_ms();
+    char key[PUBLISHER_KEY_SIZE], life[16];
+    const char *argv[] = {"EXPIRE", key, life};
+    size_t sizes[] = {6, 0, 0};
+    struct redis_request request = {.argc = 3,
+                                    .argv = argv,
+                                    .sizes = sizes,
+                                    .key = 1,
+                                    .timeout_ms = SEND_MS,
+                                    .done = on_extended,
+                                    .user = stream};
+
+    if (now < stream->extend_at)
+        return;
+    sizes[1] = publisher_stream_key(key, publisher->config.self, stream->number);
+    sizes[2] = (size_t)snprintf(life, sizeof(life), "%u", LIFE * publisher->config.retention);
+    if (redis_cluster_submit(publisher->config.redis, &request) == 0)
+        stream->extend_at = now + publisher->config.retention * UINT64_C(1000) / 2;
 }
 
 static void sent(struct stream *stream)
@@ -105,6 +153,7 @@ static void sent(struct stream *stream)
     stream->again = false;
     stream->bump_ms = 0;
     drop_batch(stream, batch);
+    extend_life(stream);
     send_next(stream);
 }
 
@@ -137,9 +186,7 @@ static void on_sent(void *user, const struct redis_result *result)
         publisher->info.clock_bumps++;
         return;
     }
-    snprintf(publisher->info.last_error, sizeof(publisher->info.last_error), "%s",
-             result->reply && result->reply->str ? result->reply->str
-                                                 : redis_error_help(result->error));
+    note_error(publisher, result);
     /* After a refusal it isn't there; else nobody knows. */
     stream->again |= result->outcome == REDIS_EXPIRED;
     stream->rest_until = monotonic_ms() + REST_MS;
@@ -147,11 +194,14 @@ static void on_sent(void *user, const struct redis_result *result)
 
 static uint64_t next_id_ms(struct stream *stream)
 {
-    uint64_t now = wall_ms();
+    uint64_t wall = wall_ms(), now = monotonic_ms(), later;
 
     if (stream->again)
         return stream->id_ms;
-    return now > stream->id_ms ? now : stream->id_ms;
+    /* IDs keep pace with time though the wall clock was set back: so does trimming. */
+    later = stream->id_ms + (stream->id_at ? now - stream->id_at : 0);
+    stream->id_at = now;
+    return wall > later ? wall : later;
 }
 
 static void seal(struct stream *stream, struct batch *batch)
@@ -164,6 +214,7 @@ static void seal(struct stream *stream, struct batch *batch)
         .sequence = batch->sequence,
         .before = batch->before,
         .time_ms = batch->clock.wall * 1000 + wall_ms() % 1000,
+        .steps_ms = batch->steps_ms,
     };
 
     delta_batch_finish(batch->bytes, batch->size, &header);
@@ -238,6 +289,7 @@ static struct batch *begin_batch(struct stream *stream)
     batch->before = stream->records;
     batch->begun = monotonic_ms();
     batch->clock = publisher->clock;
+    batch->steps_ms = publisher->steps_ms;
     publisher->waiting_bytes += sizeof(*batch) + DELTA_BATCH_SIZE_MAX;
     return batch;
 }
@@ -273,6 +325,9 @@ static void add(struct stream *stream, const struct delta *delta)
     if (delta->flags & TRANSFER_STOPPED)
         tombstones_add(publisher->config.tombstones, delta->info_hash, delta->family, delta->peer,
                        delta->seen);
+    /* All times of a batch are told by one clock. */
+    if (stream->filling && publisher->steps_ms != stream->filling->steps_ms)
+        complete(stream);
     if (!stream->filling)
         stream->filling = begin_batch(stream);
     stream->records++;
@@ -307,6 +362,7 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     struct publisher *publisher = user;
     uint64_t now = monotonic_ms();
 
+    publisher->steps_ms = steady_clock_steps_ms();
     seen_clock_set(&publisher->clock, dataplane_now(publisher->config.dataplane),
                    (uint64_t)time(NULL));
     for (unsigned i = 0; i < publisher->streams_count; i++) {

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include "../store/monotonic.h"
 #include "delta_batch.h"
 #include "publisher.h"
+#include "steady_clock.h"
 
 enum {
     TICK_MS = 10,
@@ -36,9 +36,10 @@ struct source {
     struct subscriber *subscriber;
     unsigned member, stream;
     bool open;
+    bool all; /* what it doesn't hold from its beginning on was missed */
     bool reading;
-    uint64_t next_read;      /* ms */
-    uint64_t asked_sequence; /* the stream's end as the member told, when we asked */
+    uint64_t next_read;                   /* ms */
+    uint64_t asked_epoch, asked_sequence; /* the stream's end as the member told, when we asked */
     char last_id[ID_SIZE];
     uint64_t epoch, sequence, records; /* of the last batch that was read */
     uint64_t time_ms;                  /* of that batch, on the writer's clock */
@@ -61,6 +62,7 @@ struct subscriber {
     struct subscriber_config config;
     struct importer *importer;
     struct event *tick;
+    bool expects_all; /* of members that it meets */
     struct seen_clock clock;
     struct followed members[MEMBERS_MAX];
 };
@@ -74,7 +76,7 @@ static bool hand_on_record(struct source *source, const struct delta_batch_heade
     struct subscriber *subscriber = source->subscriber;
     struct followed *followed = &subscriber->members[source->member];
     struct seen_times times = {.written = header->time_ms / 1000,
-                               .writer_ahead = followed->ahead,
+                               .writer_ahead = followed->ahead + header->steps_ms / 1000,
                                .now = subscriber->clock,
                                .timeout = subscriber->config.timeouts->peer};
     size_t peer_size = swarms_peer_size(record->family);
@@ -159,10 +161,9 @@ static bool follow_sequence(struct source *source, const struct delta_batch_head
         info->duplicates++;
         return false;
     }
-    /* Of the first epoch that we see, what came before is in the snapshots that are read now. */
     if (header->epoch == source->epoch)
         gap = header->sequence != source->sequence + 1;
-    else if (source->epoch != 0)
+    else if (source->epoch != 0 || source->all)
         gap = header->sequence != 1;
     source->epoch = header->epoch;
     source->sequence = header->sequence;
@@ -237,13 +238,24 @@ static size_t take_reply(struct source *source, const redisReply *reply)
     return entries->elements;
 }
 
+/* True if the member had written batches before we asked that we neither have nor got elsewhere. */
+static bool was_told_of_more(const struct source *source)
+{
+    if (source->asked_epoch == source->epoch)
+        return source->asked_sequence > source->sequence;
+    if (source->epoch == 0 && !source->all)
+        return false;
+    return source->asked_epoch > source->epoch && source->asked_sequence > 0;
+}
+
 /* The member had written more before we asked, and yet there is nothing: it was lost. */
 static void notice_loss(struct source *source)
 {
     const struct followed *followed = &source->subscriber->members[source->member];
 
-    if (followed->epoch != source->epoch || source->asked_sequence <= source->sequence)
+    if (followed->epoch != source->asked_epoch || !was_told_of_more(source))
         return;
+    source->epoch = source->asked_epoch;
     source->sequence = source->asked_sequence;
     source->records = followed->ends[source->stream].records;
     report_gap(source);
@@ -290,6 +302,7 @@ static void read_more(struct source *source)
 
     sizes[2] = (size_t)snprintf(count, sizeof(count), "%d", ENTRIES);
     sizes[4] = publisher_stream_key(key, source->member, source->stream);
+    source->asked_epoch = followed->epoch;
     source->asked_sequence = followed->ends[source->stream].sequence;
     source->reading = redis_cluster_submit(subscriber->config.redis, &request) == 0;
 }
@@ -327,7 +340,7 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     uint64_t now = monotonic_ms();
 
     seen_clock_set(&subscriber->clock, dataplane_now(subscriber->config.dataplane),
-                   (uint64_t)time(NULL));
+                   steady_clock_ms() / 1000);
     for (unsigned number = 0; number < MEMBERS_MAX; number++) {
         struct followed *followed = &subscriber->members[number];
 
@@ -395,6 +408,7 @@ static void open_source(struct subscriber *subscriber, unsigned number, unsigned
     source->member = number;
     source->stream = stream;
     source->open = true;
+    source->all = subscriber->expects_all;
     strcpy(source->last_id, "0-0");
     STAILQ_INIT(&source->waiting);
 }
@@ -424,6 +438,11 @@ void subscriber_drop(struct subscriber *subscriber, unsigned number)
         followed->sources[i].open = false;
     }
     followed->streams_count = 0;
+}
+
+void subscriber_expect_all(struct subscriber *subscriber)
+{
+    subscriber->expects_all = true;
 }
 
 bool subscriber_idle(const struct subscriber *subscriber)

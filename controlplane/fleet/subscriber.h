@@ -59,6 +59,12 @@ void subscriber_follow(struct subscriber *subscriber, unsigned number, const str
 /* Reads no more of the member's streams. */
 void subscriber_drop(struct subscriber *subscriber, unsigned number);
 
+/*
+ * Snapshots are read from now on: of members that are followed later, none is; so what their
+ * streams no longer hold is a gap.
+ */
+void subscriber_expect_all(struct subscriber *subscriber);
+
 /* True when all that was read so far is in the tables. */
 bool subscriber_idle(const struct subscriber *subscriber);
 

@@ -410,6 +410,17 @@ void loader_retry(struct loader *loader)
     proceed(loader);
 }
 
+void loader_resume(struct loader *loader, unsigned appliance, const bool chunks[TRANSFER_CHUNKS])
+{
+    loader->info = (struct loader_info){.appliance = appliance, .chunks_done = TRANSFER_CHUNKS};
+    memcpy(loader->failed, chunks, sizeof(loader->failed));
+    for (unsigned chunk = 0; chunk < TRANSFER_CHUNKS; chunk++)
+        loader->info.chunks[LOADER_FAILED] += chunks[chunk];
+    loader->writer_ahead = 0;
+    loader->started = monotonic_ms();
+    loader_retry(loader);
+}
+
 const struct loader_info *loader_info(const struct loader *loader)
 {
     if (loader->info.running)

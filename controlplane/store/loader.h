@@ -71,4 +71,10 @@ void loader_inspect(struct loader *loader, unsigned appliance);
 /* Begins to load those of the same appliance that the store did not give the last time. */
 void loader_retry(struct loader *loader);
 
+/*
+ * Begins to load (or only to look at, as the last time) some chunks of an appliance: those that are
+ * true.
+ */
+void loader_resume(struct loader *loader, unsigned appliance, const bool chunks[TRANSFER_CHUNKS]);
+
 const struct loader_info *loader_info(const struct loader *loader);

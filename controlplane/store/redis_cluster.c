@@ -68,6 +68,13 @@ static void postpone(struct redis_cluster *cluster, struct redis_command *comman
         finish(cluster, command, REDIS_UNREACHABLE, NULL);
 }
 
+static void expire(struct redis_cluster *cluster, struct redis_command *command)
+{
+    if (command->error == REDIS_ERROR_none)
+        command->error = REDIS_ERROR_timeout;
+    finish(cluster, command, REDIS_EXPIRED, NULL);
+}
+
 static void route(struct redis_cluster *cluster, struct redis_command *command)
 {
     struct redis_node *node = redis_routing_node(&cluster->routing, command->slot);
@@ -75,7 +82,7 @@ static void route(struct redis_cluster *cluster, struct redis_command *command)
     if (cluster->closing)
         finish(cluster, command, REDIS_CANCELLED, NULL);
     else if (monotonic_ms() >= command->deadline)
-        finish(cluster, command, REDIS_EXPIRED, NULL);
+        expire(cluster, command);
     else if (!node || !redis_node_usable(node))
         postpone(cluster, command, node);
     else

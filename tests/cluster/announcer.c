@@ -8,7 +8,7 @@
 #include "appliance.h"
 #include "controlplane/store/monotonic.h"
 
-enum { BURST = 32, LOAD_TICK_MS = 10 };
+enum { BURST = 32, LOAD_TICK_MS = 10, BULK_SLICE = 20000 };
 
 static void torrent_hash(uint64_t torrent, uint8_t info_hash[20])
 {
@@ -100,33 +100,37 @@ static void announce_mixed(struct appliance *appliance, uint64_t i, uint64_t pee
 
 static uint64_t bulk_peers, bulk_seed;
 
-void command_bulk(struct appliance *appliance, char *arguments)
-{
-    unsigned long long peers, seed = 1;
-
-    if (sscanf(arguments, "%llu %llu", &peers, &seed) < 1) {
-        answer("{\"error\": \"bulk PEERS SEED\"}");
-        return;
-    }
-    bulk_peers = peers;
-    bulk_seed = seed;
-    for (uint64_t i = 0; i < peers; i++)
-        announce_mixed(appliance, i, peers, seed);
-    send_bursts(appliance, 0);
-    answer("{\"ok\": true}");
-}
-
-/* A stretch of announces at a rate. */
+/*
+ * Announces that take a while: a slice of them every few milliseconds, for the loop that makes them
+ * is also the one that takes deltas out of the rings.
+ */
 static struct {
     struct event *tick;
-    uint64_t started, until, sent;
-    double rate;
+    uint64_t started, until, sent; /* microseconds of a load; announces */
+    double rate;                   /* a second; 0: all peers of the population, once */
     uint64_t random;
 } load;
 
-static void on_load(evutil_socket_t fd, short what, void *user)
+static void end_load(void)
 {
-    struct appliance *appliance = user;
+    event_free(load.tick);
+    load.tick = NULL;
+    answer("{\"ok\": true, \"sent\": %llu}", (unsigned long long)load.sent);
+}
+
+static void announce_all(struct appliance *appliance)
+{
+    uint64_t slice = load.sent + BULK_SLICE;
+
+    for (; load.sent < bulk_peers && load.sent < slice; load.sent++)
+        announce_mixed(appliance, load.sent, bulk_peers, bulk_seed);
+    send_bursts(appliance, 0);
+    if (load.sent == bulk_peers)
+        end_load();
+}
+
+static void announce_some(struct appliance *appliance)
+{
     uint64_t now = monotonic_us();
     uint64_t due = (uint64_t)((double)(now - load.started) / 1e6 * load.rate);
 
@@ -135,28 +139,52 @@ static void on_load(evutil_socket_t fd, short what, void *user)
         announce_mixed(appliance, (load.random >> 33) % bulk_peers, bulk_peers, bulk_seed);
     }
     send_bursts(appliance, 0);
-    if (now >= load.until) {
-        event_free(load.tick);
-        load.tick = NULL;
-        answer("{\"ok\": true, \"sent\": %llu}", (unsigned long long)load.sent);
-    }
+    if (now >= load.until)
+        end_load();
 }
 
-void command_load(struct appliance *appliance, char *arguments)
+static void on_load(evutil_socket_t fd, short what, void *user)
+{
+    if (load.rate > 0)
+        announce_some(user);
+    else
+        announce_all(user);
+}
+
+static void begin_load(struct appliance *appliance, double rate, double seconds)
 {
     const struct timeval interval = {.tv_usec = LOAD_TICK_MS * 1000};
-    double seconds;
 
-    if (bulk_peers == 0 || sscanf(arguments, "%lf %lf", &load.rate, &seconds) < 2) {
-        answer("{\"error\": \"load RATE SECONDS, after bulk\"}");
-        return;
-    }
     load.sent = 0;
     load.random = 1;
+    load.rate = rate;
     load.started = monotonic_us();
     load.until = load.started + (uint64_t)(seconds * 1e6);
     load.tick = event_new(appliance->base, -1, EV_PERSIST, on_load, appliance);
     event_add(load.tick, &interval);
+}
+
+void command_bulk(struct appliance *appliance, char *arguments)
+{
+    unsigned long long peers, seed = 1;
+
+    if (load.tick || sscanf(arguments, "%llu %llu", &peers, &seed) < 1) {
+        answer("{\"error\": \"bulk PEERS SEED, and not during a load\"}");
+        return;
+    }
+    bulk_peers = peers;
+    bulk_seed = seed;
+    begin_load(appliance, 0, 0);
+}
+
+void command_load(struct appliance *appliance, char *arguments)
+{
+    double rate, seconds;
+
+    if (load.tick || bulk_peers == 0 || sscanf(arguments, "%lf %lf", &rate, &seconds) < 2)
+        answer("{\"error\": \"load RATE SECONDS, after bulk\"}");
+    else
+        begin_load(appliance, rate, seconds);
 }
 
 static void print_peer(void *user, const uint8_t *peer, uint8_t flags, uint32_t seen)

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import drill  # noqa: E402
+import drill_option  # noqa: E402
 import sandbox  # noqa: E402
 from tracker_client import info_hash_of  # noqa: E402
 
@@ -24,9 +25,18 @@ LOG_LINES = 40
 _ports = itertools.count(FIRST_PORT, PORTS)
 
 
+def pytest_addoption(parser):
+    drill_option.add(parser)
+
+
 def pytest_configure(config):
+    drill_option.register(config)
     if not config.option.collectonly and not config.option.help and os.geteuid() == 0:
         sandbox.enter()
+
+
+def pytest_collection_modifyitems(config, items):
+    drill_option.skip_drills(config, items)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -123,6 +133,19 @@ def start(cluster, tmp_path):
     yield start_one
     for appliance in appliances:
         appliance.close()
+
+
+@pytest.fixture
+def start_fleet(start):
+    """Starts so many appliances, numbered from 0, that know of each other."""
+
+    def start_all(count, *options, **more):
+        fleet = [start(*options, fleet=number, **more) for number in range(count)]
+        for appliance in fleet:
+            appliance.wait_for_members(count - 1)
+        return fleet
+
+    return start_all
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ Cluster, Connection, RedisError = (redis_cluster.Cluster, redis_cluster.Connecti
                                    redis_cluster.RedisError)
 
 SLOTS = 16384
-INTERVAL = 2  # seconds within which the drills' appliances store a change
+INTERVAL = 1  # seconds within which the drills' appliances store a change
 
 
 def reverse(number):
@@ -221,6 +221,14 @@ class Appliance:
 
     def log(self):
         return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+
+def wait_until_all_stored(appliances, seconds=30):
+    """The same of several, whose passes go on at the same time."""
+    before = [appliance.status() for appliance in appliances]
+    for appliance, then in zip(appliances, before):
+        appliance.wait(lambda now: now["passes"] >= then["passes"] + 2 and now["failed"] == then["failed"]
+                       and now["stored_peers"] == now["peers"], seconds, "all is stored")
 
 
 class Clients:

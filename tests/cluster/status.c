@@ -55,6 +55,19 @@ static void print_persistence(const struct persistence_info *info)
            info->snapshot.last_pass_seconds, info->store.last_error);
 }
 
+static void print_errors(const struct redis_node_info *node)
+{
+    bool first = true;
+
+    for (unsigned kind = 0; kind < REDIS_ERROR_KINDS; kind++) {
+        if (node->errors[kind] == 0)
+            continue;
+        printf("%s\"%s\": %llu", first ? "" : ", ", redis_error_name((enum redis_error)kind),
+               (unsigned long long)node->errors[kind]);
+        first = false;
+    }
+}
+
 static void print_redis(const struct persistence *persistence)
 {
     const struct redis_cluster *redis = persistence_redis(persistence);
@@ -69,12 +82,15 @@ static void print_redis(const struct persistence *persistence)
            (unsigned long long)info.retries, (unsigned long long)info.redirects,
            (unsigned long long)info.expired, info.slots_served, info.slots_reachable,
            info.under_way);
-    for (unsigned i = 0; redis_cluster_node_info(redis, i, &node); i++)
+    for (unsigned i = 0; redis_cluster_node_info(redis, i, &node); i++) {
         printf("%s{\"port\": %u, \"state\": %d, \"slots\": %u, \"restarts\": %llu, "
-               "\"last_error\": \"%s\", \"lag\": %llu}",
+               "\"last_error\": \"%s\", \"lag\": %llu, \"errors\": {",
                i ? ", " : "", node.address.port, node.state, node.slots,
                (unsigned long long)node.restarts, redis_error_name(node.last_error),
                (unsigned long long)node.replication_lag);
+        print_errors(&node);
+        printf("}}");
+    }
     printf("]}, ");
 }
 
@@ -82,14 +98,15 @@ static void print_member(const struct fleet_member_info *member)
 {
     printf("\"%u\": {\"health\": %d, \"state\": %d, \"ahead_ms\": %lld, \"peers\": %llu, "
            "\"records\": %llu, \"stopped\": %llu, \"gaps\": %llu, \"duplicates\": %llu, "
-           "\"dead\": %llu, \"expired\": %llu, \"unreadable\": %llu, \"lag_records\": %llu, "
-           "\"lag_ms\": %u, \"resync_due\": %s}",
+           "\"dead\": %llu, \"expired\": %llu, \"unreadable\": %llu, \"errors\": %llu, "
+           "\"lag_records\": %llu, \"lag_ms\": %u, \"resync_due\": %s}",
            member->number, member->health, member->state, (long long)member->clock_ahead_ms,
            (unsigned long long)member->peers, (unsigned long long)member->stream.records,
            (unsigned long long)member->stream.stopped, (unsigned long long)member->stream.gaps,
            (unsigned long long)member->stream.duplicates, (unsigned long long)member->stream.dead,
            (unsigned long long)member->stream.expired,
            (unsigned long long)member->stream.unreadable + member->unreadable_records,
+           (unsigned long long)member->stream.errors,
            (unsigned long long)member->stream.lag_records, member->stream.lag_ms,
            member->resync_due ? "true" : "false");
 }

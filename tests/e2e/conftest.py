@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import drill_option  # noqa: E402
 import sandbox  # noqa: E402
 from testbed import MUSTERD, Musterd, Testbed  # noqa: E402
 from tracker_client import info_hash_of  # noqa: E402
@@ -17,11 +18,11 @@ LOG_LINES = 60
 
 
 def pytest_addoption(parser):
-    parser.addoption("--drills", action="store_true", help="run all failure drills, also the long ones")
+    drill_option.add(parser)
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "drill: a long failure drill; run with --drills")
+    drill_option.register(config)
     if config.option.collectonly or config.option.help:
         return
     if os.geteuid() != 0:
@@ -32,10 +33,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if not config.option.drills:
-        for item in items:
-            if item.get_closest_marker("drill"):
-                item.add_marker(pytest.mark.skip(reason="a drill: tools/test --drills"))
+    drill_option.skip_drills(config, items)
 
 
 @pytest.hookimpl(hookwrapper=True)

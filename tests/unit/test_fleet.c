@@ -13,6 +13,7 @@
 
 #include "controlplane/fleet/delta_batch.h"
 #include "controlplane/fleet/member_record.h"
+#include "controlplane/fleet/steady_clock.h"
 #include "controlplane/fleet/tombstones.h"
 #include "controlplane/store/bytes.h"
 
@@ -26,6 +27,7 @@ static const struct delta_batch_header header = {
     .sequence = 99,
     .before = 12345,
     .time_ms = 1700000000123,
+    .steps_ms = -600000,
 };
 
 static size_t make_batch(uint8_t *bytes)
@@ -84,6 +86,8 @@ static void test_batch_header_is_laid_out_as_specified(void **state)
         0x11,                                                 /* epoch */
         [32] = 99,   [40] = 0x39, 0x30,                       /* sequence, before */
         [48] = 0x7b, 0x68,        0xe5,     0xcf, 0x8b, 0x01, /* time in ms */
+        [56] = 0x40, 0xd8,        0xf6,     0xff, 0xff, 0xff, 0xff,
+        0xff, /* steps in ms */
     };
     uint8_t bytes[DELTA_BATCH_SIZE_MAX];
 
@@ -151,6 +155,23 @@ static void test_batch_that_lies_is_refused(void **state)
     assert_int_equal(read_batch(bytes, size), -EBADMSG);
 }
 
+/* tests/cluster/wall_clock.c */
+void wall_clock_set(int64_t offset);
+
+static void test_steady_clock_does_not_jump(void **state)
+{
+    uint64_t before = steady_clock_ms();
+
+    assert_int_equal(steady_clock_steps_ms(), 0);
+    for (int step = -600; step <= 600; step += 600) {
+        wall_clock_set(step);
+        assert_in_range(steady_clock_ms(), before, before + 5000);
+        assert_true(llabs(steady_clock_steps_ms() - 1000 * step) <= 1);
+    }
+    wall_clock_set(0);
+    assert_true(llabs(steady_clock_steps_ms()) <= 1);
+}
+
 static void test_member_record(void **state)
 {
     struct member_record record = {.appliance = 7,
@@ -161,6 +182,7 @@ static void test_member_record(void **state)
                                    .epoch = 2,
                                    .beat = 3,
                                    .time_ms = 4,
+                                   .steps_ms = -14,
                                    .layout = 5,
                                    .peers = 6,
                                    .torrents = 7,
@@ -245,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_batch_header_is_laid_out_as_specified),
         cmocka_unit_test(test_damaged_batch_is_refused),
         cmocka_unit_test(test_batch_that_lies_is_refused),
+        cmocka_unit_test(test_steady_clock_does_not_jump),
         cmocka_unit_test(test_member_record),
         cmocka_unit_test(test_tombstones),
         cmocka_unit_test(test_the_oldest_tombstones_are_forgotten),
