@@ -153,8 +153,10 @@ def test_redis_master_killed_under_load(testbed, cluster, tmp_path):
             wait_until(lambda: musterd.metric("muster_store_errors_total", operation="write") > 0, 10,
                        what="errors are counted")
             shown = next(one for one in musterctl_json(musterd, "store")["nodes"] if one["address"] == node)
-            assert shown["errors"] > 0 and shown["state"] != "ready"
+            assert shown["state"] != "ready" and {"closed", "connect"} & set(shown["error_kinds"])
+            assert "reachable" in musterctl(musterd, "store").output
             wait_until(lambda: all_stored(musterd, swarms.count()), 20, what="all is stored again")
+            assert musterd.call("store")["slots"]["reachable"] == 16384
             load.stop()
             assert load.longest < 1.0 and load.announced > PEERS, "no client has waited"
         musterd.kill()

@@ -11,6 +11,9 @@ static void render_loading(const json_t *loading, FILE *out)
             text_percent(progress, json_number(loading, "progress")),
             text_count(peers, json_number(loading, "peers")), json_number(loading, "seconds"),
             text_count(rate, json_number(loading, "peers_per_second")));
+    if (json_whole(loading, "chunks_unread") > 0)
+        fprintf(out, "not read yet     %lld chunks; tried again, and not overwritten before\n",
+                (long long)json_whole(loading, "chunks_unread"));
 }
 
 static void render_pass(const json_t *snapshot, FILE *out)
@@ -29,6 +32,14 @@ static void render_pass(const json_t *snapshot, FILE *out)
             (long long)json_whole(snapshot, "chunks_unchanged"),
             (long long)json_whole(snapshot, "chunks_failed"),
             (long long)json_whole(snapshot, "chunks_newer"));
+}
+
+static void render_slots(const json_t *slots, FILE *out)
+{
+    if (json_is_object(slots))
+        fprintf(out, "slots            %lld served, %lld reachable; %lld retries, %lld redirects\n",
+                (long long)json_whole(slots, "served"), (long long)json_whole(slots, "reachable"),
+                (long long)json_whole(slots, "retries"), (long long)json_whole(slots, "redirects"));
 }
 
 static void render_nodes(const json_t *nodes, FILE *out)
@@ -66,6 +77,7 @@ void render_store(const json_t *result, FILE *out)
     render_pass(json_object_get(result, "snapshot"), out);
     if (*json_text(result, "last_error"))
         fprintf(out, "last error       %s\n", json_text(result, "last_error"));
+    render_slots(json_object_get(result, "slots"), out);
     render_nodes(json_object_get(result, "nodes"), out);
 }
 

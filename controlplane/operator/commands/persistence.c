@@ -29,12 +29,13 @@ static json_t *view_loading(const struct persistence_info *info)
     for (unsigned kind = 0; kind < LOADER_CHUNK_KINDS; kind++)
         json_object_set_new(chunks, loader_chunk_name((enum loader_chunk)kind),
                             json_integer((json_int_t)loaded->chunks[kind]));
-    return json_pack("{s:f, s:f, s:I, s:I, s:f, s:I, s:I, s:o}", "progress", info->progress,
+    return json_pack("{s:f, s:f, s:I, s:I, s:f, s:I, s:I, s:I, s:o}", "progress", info->progress,
                      "seconds", info->seconds, "peers", (json_int_t)loaded->peers, "swarms",
                      (json_int_t)loaded->swarms, "peers_per_second",
                      info->seconds > 0 ? (double)loaded->peers / info->seconds : 0.0,
                      "peers_expired", (json_int_t)loaded->peers_expired, "peers_stopped",
-                     (json_int_t)loaded->peers_dead, "chunks", chunks);
+                     (json_int_t)loaded->peers_dead, "chunks_unread",
+                     (json_int_t)info->chunks_unread, "chunks", chunks);
 }
 
 static json_t *view_snapshot(const struct snapshot_info *snapshot)
@@ -53,24 +54,40 @@ static json_t *view_snapshot(const struct snapshot_info *snapshot)
         (json_int_t)snapshot->doubts);
 }
 
+/* How many of each kind; *all is their sum. */
+static json_t *view_errors(const struct redis_node_info *node, json_int_t *all)
+{
+    json_t *kinds = json_object();
+
+    *all = 0;
+    for (unsigned kind = 1; kind < REDIS_ERROR_KINDS; kind++) {
+        json_int_t count = (json_int_t)node->errors[kind];
+
+        if (count > 0)
+            json_object_set_new(kinds, redis_error_name((enum redis_error)kind),
+                                json_integer(count));
+        *all += count;
+    }
+    return kinds;
+}
+
 static json_t *view_node(const struct redis_node_info *node)
 {
     static const char *const states[] = {"idle", "connecting", "ready", "resting"};
     static const char *const roles[] = {"unknown", "master", "replica"};
-    json_int_t errors = 0;
+    json_int_t errors;
+    json_t *kinds = view_errors(node, &errors);
     char address[REDIS_HOST_SIZE + 16];
 
-    for (unsigned kind = 1; kind < REDIS_ERROR_KINDS; kind++)
-        errors += (json_int_t)node->errors[kind];
     snprintf(address, sizeof(address), "%s:%u", node->address.host, node->address.port);
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I}", "address",
-                     address, "state", states[node->state], "role", roles[node->role], "slots",
-                     (json_int_t)node->slots, "commands", (json_int_t)node->commands, "errors",
-                     errors, "last_error", node->last_text, "restarts", (json_int_t)node->restarts,
-                     "replication_offset", (json_int_t)node->replication_offset,
-                     "replication_lag_bytes", (json_int_t)node->replication_lag, "memory_used",
-                     (json_int_t)node->memory_used, "round_trip_us",
-                     (json_int_t)node->round_trip_us);
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "address", address,
+        "state", states[node->state], "role", roles[node->role], "slots", (json_int_t)node->slots,
+        "commands", (json_int_t)node->commands, "errors", errors, "error_kinds", kinds,
+        "last_error", node->last_text, "restarts", (json_int_t)node->restarts, "replication_offset",
+        (json_int_t)node->replication_offset, "replication_lag_bytes",
+        (json_int_t)node->replication_lag, "memory_used", (json_int_t)node->memory_used,
+        "round_trip_us", (json_int_t)node->round_trip_us);
 }
 
 static json_t *view_nodes(const struct redis_cluster *redis)
@@ -83,6 +100,18 @@ static json_t *view_nodes(const struct redis_cluster *redis)
     return nodes;
 }
 
+static json_t *view_slots(const struct redis_cluster *redis)
+{
+    struct redis_cluster_info info;
+
+    if (!redis)
+        return json_null();
+    redis_cluster_info(redis, &info);
+    return json_pack("{s:I, s:I, s:I, s:I}", "served", (json_int_t)info.slots_served, "reachable",
+                     (json_int_t)info.slots_reachable, "redirects", (json_int_t)info.redirects,
+                     "retries", (json_int_t)info.retries);
+}
+
 void command_store(struct call *call)
 {
     const struct persistence *persistence = persistence_of(call);
@@ -91,10 +120,11 @@ void command_store(struct call *call)
     if (!persistence)
         return;
     persistence_info(persistence, &info);
-    call_result(call, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "kind", info.store.kind,
+    call_result(call, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "kind", info.store.kind,
                                 "place", info.store.place, "state", state_names[info.state],
                                 "last_error", info.store.last_error, "loading", view_loading(&info),
-                                "snapshot", view_snapshot(&info.snapshot), "nodes",
+                                "snapshot", view_snapshot(&info.snapshot), "slots",
+                                view_slots(persistence_redis(persistence)), "nodes",
                                 view_nodes(persistence_redis(persistence))));
 }
 
@@ -105,12 +135,13 @@ static json_t *view_member(const struct fleet_member_info *member)
     static const char *const healths[] = {"unknown", "alive", "silent", "left"};
     const struct subscriber_info *stream = &member->stream;
 
-    return json_pack("{s:I, s:s, s:s, s:f, s:I, s:f, s:I, s:I, s:I, s:I, s:I}", "appliance",
-                     (json_int_t)member->number, "name", member->name, "state",
+    return json_pack("{s:I, s:s, s:s, s:f, s:I, s:f, s:I, s:I, s:I, s:b, s:I, s:I, s:I}",
+                     "appliance", (json_int_t)member->number, "name", member->name, "state",
                      healths[member->health], "lag_seconds", stream->lag_ms / 1000.0, "lag_records",
                      (json_int_t)stream->lag_records, "clock_ahead_seconds",
                      (double)member->clock_ahead_ms / 1000.0, "peers", (json_int_t)member->peers,
                      "records", (json_int_t)stream->records, "gaps", (json_int_t)stream->gaps,
+                     "resync_due", member->resync_due, "errors", (json_int_t)stream->errors,
                      "unreadable", (json_int_t)(stream->unreadable + member->unreadable_records),
                      "epoch", (json_int_t)member->epoch);
 }
