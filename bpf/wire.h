@@ -96,6 +96,7 @@ enum bep15_event {
     BEP15_EVENT_COMPLETED = 1,
     BEP15_EVENT_STARTED = 2,
     BEP15_EVENT_STOPPED = 3,
+    BEP21_EVENT_PAUSED = 4, /* a partial seed; BEP 21 gives it no number, libtorrent sends this */
 };
 
 enum {
@@ -136,7 +137,7 @@ struct bep15_announce {
     uint32_t ip; /* ignored: the peer is the packet's source */
     uint32_t key;
     uint32_t num_want; /* signed; negative: the tracker's default */
-    uint16_t port;
+    uint16_t port;     /* 0: can't be connected to */
 } WIRE_PACKED;
 
 /* Followed by the peers. */

@@ -29,19 +29,25 @@ static inline unsigned peers_wanted(const struct bep15_announce *packet,
     return wanted < settings->numwant_max ? (unsigned)wanted : settings->numwant_max;
 }
 
-/* Events that BEP 15 doesn't know are taken for none. */
+/*
+ * Unknown events are taken for none. Who has no port can't be told to others, but may connect to
+ * them: clients without a listening socket announce so.
+ */
 static inline uint8_t event_of(const struct bep15_announce *packet)
 {
     uint32_t event = be32toh(packet->event);
 
-    return event <= BEP15_EVENT_STOPPED ? (uint8_t)event : SWARMS_UPDATE;
+    if (event > BEP21_EVENT_PAUSED)
+        event = SWARMS_UPDATE;
+    return packet->port != 0 || event == SWARMS_STOPPED ? (uint8_t)event : SWARMS_ASK;
 }
 
 _Static_assert((int)SWARMS_UPDATE == (int)BEP15_EVENT_NONE &&
                    (int)SWARMS_COMPLETED == (int)BEP15_EVENT_COMPLETED &&
                    (int)SWARMS_STARTED == (int)BEP15_EVENT_STARTED &&
-                   (int)SWARMS_STOPPED == (int)BEP15_EVENT_STOPPED,
-               "the tables number events as BEP 15 does");
+                   (int)SWARMS_STOPPED == (int)BEP15_EVENT_STOPPED &&
+                   (int)SWARMS_PAUSED == (int)BEP21_EVENT_PAUSED,
+               "the tables number events as they come");
 
 /* The peer's address is the packet's, whatever the announce says. Returns the size of a peer. */
 static inline unsigned peer_of(const struct request *request, const struct bep15_announce *packet,
@@ -66,8 +72,6 @@ const char *announce_prepare(struct request *request, const struct dataplane_set
     struct swarms_announce *announce = &request->announce;
     unsigned wanted, fitting;
 
-    if (packet->port == 0)
-        return "port 0 can't be reached";
     if (request->payload_length > sizeof(*packet) && !packet_options(request))
         return "options run past the end of the packet";
 

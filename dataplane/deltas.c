@@ -40,15 +40,18 @@ void deltas_put(struct deltas *deltas, struct swarms_announce *const announces[]
     }
     for (unsigned i = 0; i < count; i++) {
         const struct swarms_announce *announce = announces[i];
-        struct delta *record = &deltas->records[(put + i) & deltas->mask];
+        struct delta *record = &deltas->records[put & deltas->mask];
 
+        if (announce->event == SWARMS_ASK)
+            continue;
         memcpy(record->info_hash, announce->info_hash, sizeof(record->info_hash));
         memcpy(record->peer, announce->peer, sizeof(record->peer));
         record->family = announce->family;
         record->flags = flags_of(announce);
         record->seen = now;
+        put++;
     }
-    atomic_store_explicit(&deltas->put, put + count, memory_order_release);
+    atomic_store_explicit(&deltas->put, put, memory_order_release);
 }
 
 unsigned deltas_take(struct deltas *deltas, struct delta *into, unsigned most, uint64_t *lost)

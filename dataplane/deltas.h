@@ -48,7 +48,8 @@ _Static_assert(offsetof(struct deltas, mask) == 128, "what both read");
 size_t deltas_size(unsigned slots);
 void deltas_init(struct deltas *deltas, unsigned slots);
 
-/* For the worker, before swarms_announce(), which may overwrite the info-hashes. */
+/* For the worker, before swarms_announce(), which may overwrite the info-hashes. Who only asks is
+ * left out. */
 void deltas_put(struct deltas *deltas, struct swarms_announce *const announces[], unsigned count,
                 uint32_t now);
 

@@ -193,31 +193,25 @@ void packet_parse(const struct listen_table *listen, struct request *request)
         .length = request->length,
     };
 
-    request->url_length = 0;
     request->verdict = parse_ethernet(&parse);
 }
 
-bool packet_options(struct request *request)
+bool packet_options(const struct request *request)
 {
     const uint8_t *payload = request_payload(request);
     unsigned end = request->payload_length;
     unsigned at = sizeof(struct bep15_announce);
 
     while (at < end && payload[at] != BEP41_END) {
-        uint8_t option = payload[at++];
         unsigned length;
 
-        if (option == BEP41_NOP)
+        if (payload[at++] == BEP41_NOP)
             continue;
         if (at == end)
             return false;
         length = payload[at++];
         if (length > end - at)
             return false;
-        if (option == BEP41_URL_DATA && request->url_length == 0) {
-            request->url_offset = (uint16_t)at;
-            request->url_length = (uint8_t)length;
-        }
         at += length;
     }
     return true;

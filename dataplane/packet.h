@@ -21,8 +21,7 @@
 void packet_parse(const struct listen_table *listen, struct request *request);
 
 /*
- * Walks the BEP 41 options behind an announce and notes the first URLData in the request. False
- * when an option runs past the end. Costs time in proportion to what a client sent: for verified
- * ones.
+ * Walks the BEP 41 options behind an announce: false when one runs past the end. None means
+ * anything here. Costs time in proportion to what a client sent: for verified ones.
  */
-bool packet_options(struct request *request);
+bool packet_options(const struct request *request);

@@ -51,11 +51,9 @@ struct request {
     uint8_t family;          /* enum swarms_family */
     uint8_t network;         /* offset of the IP header in the frame */
     uint8_t transport;       /* of the UDP header */
-    uint8_t url_length;      /* BEP 41: of the first URLData option; 0: none */
-    uint16_t url_offset;     /* and its place in the payload */
     uint16_t payload_length; /* bytes of BEP 15 */
 
-    uint8_t reserved[12];
+    uint8_t reserved[14];
 
     /* From here, and the second line: what is asked, and its answer. */
     union {

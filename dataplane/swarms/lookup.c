@@ -100,7 +100,7 @@ SAMPLE_INLINE void stage_directory(const struct swarms *swarms, struct record *r
     if (a->numwant == 0)
         return;
     sample_find_starts(&swarms->slab, record, a);
-    if (!a->seeder)
+    if (!sample_leechers_only(a))
         prefetch_start(swarms, record, a, DIRECTORY_SEEDERS, family);
     prefetch_start(swarms, record, a, DIRECTORY_LEECHERS, family);
 }
@@ -126,7 +126,7 @@ SAMPLE_INLINE bool stage_entries(const struct swarms *swarms, struct swarms_anno
         return false;
     prefetch_entry(&block, a, family);
     if (a->numwant != 0)
-        sample_prefetch_block(&block, a->seeder, a->numwant, a->random, family);
+        sample_prefetch_block(&block, sample_leechers_only(a), a->numwant, a->random, family);
     return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Chooses the peers of a reply, and writes them. A seeder is told leechers only, a leecher both
- * kinds in the swarm's own proportion; nobody is told himself. Compiled into its callers, like
- * block_inline.h.
+ * Chooses the peers of a reply, and writes them. Seeders and partial seeds are told leechers only,
+ * other leechers both kinds in the swarm's own proportion; nobody is told himself. Compiled into
+ * its callers, like block_inline.h.
  *
  * Of each kind it takes a window: consecutive peers in the circle of all others of that kind, from
  * a random one on. Every other peer is the first of a window with the same probability, so each is
@@ -34,6 +34,12 @@ SAMPLE_INLINE struct sample_region sample_region(const struct block *block,
     if (kind == DIRECTORY_SEEDERS)
         return (struct sample_region){0, block->seeders};
     return (struct sample_region){block->seeders, block->peers - block->seeders};
+}
+
+/* Whether the asker has no use for seeders. */
+SAMPLE_INLINE bool sample_leechers_only(const struct swarms_announce *announce)
+{
+    return announce->seeder || announce->event == SWARMS_PAUSED;
 }
 
 /* How many of `wanted` peers are to be seeders: their share, rounded at random. */
@@ -154,16 +160,18 @@ SAMPLE_INLINE uint8_t *sample_all(uint8_t *out, const struct block *block, uint3
 }
 
 /* The peers of a reply from a swarm in one block. `self`: the asker's position, or -1. */
-SAMPLE_INLINE uint8_t *sample_block(uint8_t *out, const struct block *block, int self, bool seeder,
-                                    unsigned wanted, uint64_t random, unsigned family)
+SAMPLE_INLINE uint8_t *sample_block(uint8_t *out, const struct block *block, int self,
+                                    bool leechers_only, unsigned wanted, uint64_t random,
+                                    unsigned family)
 {
-    uint32_t seeders = seeder ? 0 : block->seeders;
-    uint32_t leechers = block->peers - block->seeders - (self >= 0 && !seeder);
+    uint32_t seeders = leechers_only ? 0 : block->seeders;
+    bool self_leeches = self >= (int)block->seeders;
+    uint32_t leechers = block->peers - block->seeders - self_leeches;
     struct sample_region region;
     uint32_t from_seeders = 0, place;
 
     if (seeders + leechers <= wanted)
-        return sample_all(out, block, seeder ? block->seeders : 0, seeder ? -1 : self, family);
+        return sample_all(out, block, leechers_only ? block->seeders : 0, self, family);
     if (seeders != 0) {
         region = sample_region(block, DIRECTORY_SEEDERS);
         from_seeders = sample_seeders(wanted, seeders, seeders + leechers, random);
@@ -173,7 +181,7 @@ SAMPLE_INLINE uint8_t *sample_block(uint8_t *out, const struct block *block, int
     if (from_seeders == wanted)
         return out;
     region = sample_region(block, DIRECTORY_LEECHERS);
-    self = self >= 0 && !seeder ? self - (int)region.first : -1;
+    self = self_leeches ? self - (int)region.first : -1;
     place = sample_start(random, DIRECTORY_LEECHERS, region.count, (uint32_t)self);
     return sample_window(out, block, region, place, wanted - from_seeders, (uint32_t)self, family);
 }
@@ -201,17 +209,17 @@ SAMPLE_INLINE void sample_prefetch(const struct block *block, struct sample_regi
         sample_prefetch_run(block, region.first, start + wanted - region.count, family);
 }
 
-SAMPLE_INLINE void sample_prefetch_block(const struct block *block, bool seeder, unsigned wanted,
-                                         uint64_t random, unsigned family)
+SAMPLE_INLINE void sample_prefetch_block(const struct block *block, bool leechers_only,
+                                         unsigned wanted, uint64_t random, unsigned family)
 {
     uint32_t leechers = block->peers - block->seeders;
-    uint32_t seeders = seeder ? 0 : block->seeders;
+    uint32_t seeders = leechers_only ? 0 : block->seeders;
     uint32_t from_seeders = 0;
 
     if (seeders + leechers <= wanted) {
-        sample_prefetch(block,
-                        (struct sample_region){seeder ? block->seeders : 0, leechers + seeders}, 0,
-                        leechers + seeders, family);
+        sample_prefetch(
+            block, (struct sample_region){leechers_only ? block->seeders : 0, leechers + seeders},
+            0, leechers + seeders, family);
         return;
     }
     if (seeders != 0) {

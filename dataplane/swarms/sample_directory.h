@@ -15,7 +15,7 @@ SAMPLE_INLINE void sample_find_starts(const struct slab *slab, const struct reco
     struct directory_pick picks[SAMPLE_KINDS] = {0};
     uint64_t random = announce->random;
 
-    if (record->seeders != 0 && !announce->seeder)
+    if (record->seeders != 0 && !sample_leechers_only(announce))
         picks[DIRECTORY_SEEDERS] = directory_pick(slab, record, DIRECTORY_SEEDERS, &random);
     if (record->peers != record->seeders)
         picks[DIRECTORY_LEECHERS] = directory_pick(slab, record, DIRECTORY_LEECHERS, &random);
@@ -75,9 +75,8 @@ SAMPLE_INLINE uint8_t *sample_directory(uint8_t *out, const struct slab *slab,
                                         uint32_t own, int self, const struct swarms_secret *secret,
                                         uint64_t *random, unsigned family)
 {
-    bool seeder = announce->seeder;
-    uint32_t seeders = seeder ? 0 : record->seeders;
-    uint32_t leechers = record->peers - record->seeders - (self >= 0 && !seeder);
+    uint32_t seeders = sample_leechers_only(announce) ? 0 : record->seeders;
+    uint32_t leechers = record->peers - record->seeders - (self >= 0 && !announce->seeder);
     uint32_t wanted =
         announce->numwant < seeders + leechers ? announce->numwant : seeders + leechers;
     uint32_t from_seeders =

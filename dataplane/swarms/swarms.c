@@ -94,7 +94,8 @@ SAMPLE_INLINE void write_peers(struct swarms *swarms, struct record *record,
         /* It was a directory a moment ago, and the random number has become the starts there. */
         if (a->started)
             a->random = random_next(&swarms->random);
-        end = sample_block(a->peers, &peers->block, self, a->seeder, a->numwant, a->random, family);
+        end = sample_block(a->peers, &peers->block, self, sample_leechers_only(a), a->numwant,
+                           a->random, family);
     } else {
         end = sample_directory(a->peers, &swarms->slab, record, a, peers->number, self,
                                &swarms->secret, &swarms->random, family);
@@ -109,7 +110,7 @@ SAMPLE_INLINE uint32_t open_record(struct swarms *swarms, struct swarms_announce
 
     if (line == 0 || removals != swarms->removals)
         line = table_find(swarms, a->hash, family, a->info_hash);
-    if (line == 0 && a->event != SWARMS_STOPPED) {
+    if (line == 0 && a->event != SWARMS_STOPPED && a->event != SWARMS_ASK) {
         line = table_add(swarms, a->hash, family, a->info_hash, now);
         swarms->counters.peers_refused += line == 0;
     }
@@ -138,7 +139,7 @@ SAMPLE_INLINE void act(struct swarms *swarms, struct swarms_announce *a, unsigne
         stop(swarms, record, &peers, self);
     else if (self >= 0)
         self = refresh(swarms, record, &peers, (unsigned)self, a, family, now);
-    else
+    else if (a->event != SWARMS_ASK)
         self = add(swarms, line, &peers, a, family, now);
     if (before != record->peers || seeders_before != record->seeders)
         table_count(swarms, record, before, seeders_before);

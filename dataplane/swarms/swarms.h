@@ -46,7 +46,14 @@ struct swarms_timeouts {
     uint32_t torrent; /* seconds that a swarm without peers keeps its download count */
 };
 
-enum swarms_event { SWARMS_UPDATE, SWARMS_COMPLETED, SWARMS_STARTED, SWARMS_STOPPED };
+enum swarms_event {
+    SWARMS_UPDATE,
+    SWARMS_COMPLETED,
+    SWARMS_STARTED,
+    SWARMS_STOPPED,
+    SWARMS_PAUSED, /* a leecher who wants no more (BEP 21): kept as one, told of leechers only */
+    SWARMS_ASK,    /* told of peers, and not kept: nobody could connect to him */
+};
 
 /* One announce: the question, and room for the answer. */
 struct swarms_announce {

@@ -3,10 +3,12 @@
 
 import pytest
 
-from tracker_client import Event, TrackerError, announce_request
+from tracker_client import Event, ScrapeRow, announce_request
 
 INTERVAL, JITTER = 1200, 100
 DEFAULT, MAXIMUM = 10, 25  # peers in a reply
+
+PAUSED = 4  # BEP 21's event, by the number that libtorrent gives it
 
 SETTINGS = {
     "tracker": {
@@ -141,11 +143,38 @@ def test_num_want(testbed, family, num_want, told):
     assert {port for _, port in reply.peers} <= set(range(2001, 2040))
 
 
-def test_port_zero_gets_an_error_and_is_not_stored(testbed, family, info_hash):
+def test_who_has_no_port_is_told_of_peers_and_not_kept(testbed, family, info_hash):
     with testbed.tracker(family=family) as tracker:
-        with pytest.raises(TrackerError):
-            tracker.announce(info_hash, port=0)
+        assert tracker.announce(info_hash, port=0).leechers == 0
         assert tracker.announce(info_hash, port=1).leechers == 1
+        reply = tracker.announce(info_hash, port=0)
+        assert ([port for _, port in reply.peers], reply.leechers) == ([1], 1)
+
+
+def test_partial_seed_is_told_of_leechers_only(announce):
+    announce(1, left=0)
+    announce(2)
+    reply = announce(3, event=PAUSED)
+    assert reply.peers == [announce.address(2)]
+    assert (reply.seeders, reply.leechers) == (1, 2)
+
+
+def test_an_announce_sent_again_changes_nothing(testbed, family, info_hash):
+    """As a client does whose reply was lost: the very same bytes."""
+    with testbed.tracker(family=family) as tracker:
+        tracker.announce(info_hash, port=1)
+        packet = announce_request(tracker.connect(), 0xcafe, info_hash, port=2, left=0,
+                                  event=Event.COMPLETED)
+        replies = [tracker.ask(packet) for _ in range(3)]
+        assert [reply[4:] for reply in replies] == [replies[0][4:]] * 3  # but for the interval
+        assert tracker.scrape([info_hash]) == [ScrapeRow(1, 1, 1)]
+
+
+def test_key_and_peer_id_are_of_no_matter(testbed, family, info_hash):
+    with testbed.tracker(family=family) as tracker:
+        for number in range(3):
+            reply = tracker.announce(info_hash, key=number, peer_id=bytes([number] * 20))
+        assert (reply.leechers, reply.peers) == (1, [])
 
 
 def test_unknown_event_is_an_announce_without_event(testbed, family, info_hash):

@@ -25,7 +25,6 @@ ANNOUNCE_HEAD = struct.Struct("!QII20s20sQQQIIIiH")
 
 OPEN, ALLOW, DENY = range(3)
 
-PORT_ZERO = b"port 0 can't be reached"
 BAD_OPTIONS = b"options run past the end of the packet"
 TOO_MANY_HASHES = b"more than 74 info-hashes"
 NOT_TRACKED = b"this torrent is not tracked here"
@@ -306,19 +305,21 @@ class Tracker:
             ANNOUNCE_HEAD.unpack_from(request.payload)
         if self.access_mode != OPEN and (info_hash in self.access) == (self.access_mode == DENY):
             return Refused(request, NOT_TRACKED)
-        if port == 0:
-            return Refused(request, PORT_ZERO)
         if not options_fit(request.payload[ANNOUNCE_HEAD.size:]):
             return Refused(request, BAD_OPTIONS)
         asker = request.source + port.to_bytes(2, "big")
         swarm = self.swarms.get((request.family, info_hash))
         if event == STOPPED:
             return self.stop(request, swarm, asker)
-        if swarm is None:
-            swarm = self.swarms[request.family, info_hash] = Swarm()
-        self.keep(swarm, asker, left == 0, event)
-        return Announced(request, swarm, swarm.seeders, swarm.leechers,
-                         self.wanted(request, num_want), asker, left == 0)
+        if port == 0:  # can't be connected to: told of others, not kept
+            swarm = swarm or Swarm()
+            swarm.touched = self.now
+        else:
+            if swarm is None:
+                swarm = self.swarms[request.family, info_hash] = Swarm()
+            self.keep(swarm, asker, left == 0, event)
+        return Announced(request, swarm, swarm.seeders, swarm.leechers, self.wanted(request, num_want),
+                         asker, left == 0 or event == PAUSED)
 
     def keep(self, swarm, asker, seeder, event):
         peer = swarm.peers.get(asker)

@@ -182,6 +182,57 @@ static void events_change_the_counts(void **state)
     assert_int_equal(seeders(), 0);
 }
 
+static void who_has_no_port_is_told_of_peers_and_not_kept(void **state)
+{
+    for (unsigned family = 0; family < 2; family++) {
+        struct question question = {family ? &ipv6 : &ipv4, 251, 0, .left = 1, .num_want = 50};
+        struct question peer = {question.shape, 1, 7, .left = 1, .num_want = 50};
+
+        assert_int_equal(ask(&question), 0);
+        assert_int_equal(leechers(), 0);
+        assert_int_equal(swarms_counters(rig.pipelines[0].swarms)->torrents[family], 0);
+        ask(&peer);
+        assert_int_equal(ask(&question), 1);
+        assert_int_equal(leechers(), 1);
+        question.event = 3;
+        assert_int_equal(ask(&question), 0);
+        assert_int_equal(ask(&peer), 0);
+        assert_int_equal(leechers(), 1);
+    }
+}
+
+static void a_partial_seed_is_a_leecher_that_is_told_of_leechers(void **state)
+{
+    struct question question = {&ipv4, 251, 1, .event = 4, .left = 1, .num_want = 200};
+
+    crowd();
+    for (unsigned i = 1; i <= 100; i++) /* seeders, of 250 */
+        ask(&(struct question){.shape = &ipv4, .client = (uint8_t)i, .port = 1});
+    assert_int_equal(ask(&question), 150);
+    assert_int_equal(leechers(), 151);
+    assert_int_equal(seeders(), 100);
+    assert_int_equal(ask(&question), 150);
+    question.num_want = 149; /* a window, from which he has to be left out */
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(ask(&question), 149);
+        for (unsigned peer = 0; peer < 149; peer++) {
+            uint8_t client = rig_payload(&frame)[20 + peer * 6 + 3];
+
+            assert_in_range(client, 101, 250);
+        }
+    }
+    question.event = 0;
+    question.num_want = 200;
+    assert_int_equal(ask(&question), 200);
+}
+
+static void left_of_whoever_does_not_know_it_is_a_leechers(void **state)
+{
+    ask(&(struct question){&ipv4, 1, 1, .left = UINT64_MAX});
+    ask(&(struct question){&ipv4, 2, 1, .left = UINT64_C(1) << 32});
+    assert_int_equal(leechers(), 2);
+}
+
 static void the_interval_is_spread_over_the_jitter(void **state)
 {
     uint32_t least = UINT32_MAX, most = 0;
@@ -233,6 +284,9 @@ int main(void)
         TEST(no_reply_exceeds_the_frame),
         TEST(who_stops_gets_no_peers),
         TEST(events_change_the_counts),
+        TEST(who_has_no_port_is_told_of_peers_and_not_kept),
+        TEST(a_partial_seed_is_a_leecher_that_is_told_of_leechers),
+        TEST(left_of_whoever_does_not_know_it_is_a_leechers),
         TEST(the_interval_is_spread_over_the_jitter),
         TEST(the_interval_is_uniform_and_longest_while_draining),
     };

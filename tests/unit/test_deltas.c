@@ -45,6 +45,20 @@ static unsigned number_of(const struct delta *delta)
     return number;
 }
 
+static void test_who_only_asks_is_not_told_on(void **state)
+{
+    struct deltas *deltas = make();
+    struct delta taken[SLOTS];
+    uint64_t lost;
+
+    put(deltas, 1, 2, SWARMS_STARTED);
+    put(deltas, 3, 5, SWARMS_ASK);
+    put(deltas, 8, 1, SWARMS_PAUSED);
+    assert_int_equal(deltas_take(deltas, taken, SLOTS, &lost), 3);
+    assert_int_equal(number_of(&taken[2]), 8);
+    free(deltas);
+}
+
 static void test_announces_come_out_in_order(void **state)
 {
     struct deltas *deltas = make();
@@ -139,6 +153,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_announces_come_out_in_order),
+        cmocka_unit_test(test_who_only_asks_is_not_told_on),
         cmocka_unit_test(test_events_become_flags),
         cmocka_unit_test(test_what_does_not_fit_is_counted),
         cmocka_unit_test(test_two_threads),
