@@ -76,6 +76,8 @@ struct config {
 
     struct {
         char user[CONFIG_NAME_SIZE]; /* "" keep the one that started it */
+        bool files;
+        char readable[CONFIG_PATH_SIZE]; /* "" no further folder */
         bool seccomp;
     } confine;
 };

@@ -318,6 +318,14 @@ const struct config_key config_keys[] = {
      .help =
          "Become this user once ports and memory are taken, and keep only the capabilities that "
          "af_xdp ports need; empty: stay who we are."},
+    {"confine.files", CONFIG_BOOL, FIELD(confine.files), .initial = "true",
+     .restart = RESTART_CONFINE,
+     .help = "Deny all files but what a running tracker needs (Landlock): the folders of this file "
+             "and of access.file may be read; those of the keys, the control socket and the store "
+             "written."},
+    {"confine.readable", CONFIG_PATH, FIELD(confine.readable), .optional = true, .initial = "",
+     .restart = RESTART_CONFINE,
+     .help = "One more folder that may be read, for access lists that lie elsewhere."},
     {"confine.seccomp", CONFIG_BOOL, FIELD(confine.seccomp), .initial = "true",
      .restart = RESTART_CONFINE,
      .help = "Refuse all system calls but those that a running tracker makes. Turn it off only to "

@@ -18,16 +18,14 @@
 #include <cap-ng.h>
 #include <seccomp.h>
 
-enum { PATH_SIZE = 256 };
-
 /* Folders ------------------------------------------------------------------------------------- */
 
-static void folder_of(const char *path, char folder[PATH_SIZE])
+void confine_folder_of(const char *path, char folder[CONFINE_PATH_SIZE])
 {
-    char copy[PATH_SIZE];
+    char copy[CONFINE_PATH_SIZE];
 
     snprintf(copy, sizeof(copy), "%s", path);
-    snprintf(folder, PATH_SIZE, "%s", dirname(copy));
+    snprintf(folder, CONFINE_PATH_SIZE, "%s", dirname(copy));
 }
 
 static const struct passwd *find_user(const char *name, char *error, size_t error_size)
@@ -56,9 +54,9 @@ int confine_user_id(const char *name, uid_t *id, char *error, size_t error_size)
 int confine_make_folder(const char *path, const char *user_name, char *error, size_t error_size)
 {
     const struct passwd *user = NULL;
-    char folder[PATH_SIZE];
+    char folder[CONFINE_PATH_SIZE];
 
-    folder_of(path, folder);
+    confine_folder_of(path, folder);
     if (access(folder, F_OK) == 0)
         return 0;
     if (*user_name && !(user = find_user(user_name, error, error_size)))
@@ -87,9 +85,9 @@ int confine_give_file(const char *path, const char *user_name, char *error, size
 
 int confine_check_folder(const char *path, char *error, size_t error_size)
 {
-    char folder[PATH_SIZE];
+    char folder[CONFINE_PATH_SIZE];
 
-    folder_of(path, folder);
+    confine_folder_of(path, folder);
     if (access(folder, W_OK | X_OK) == 0)
         return 0;
     int reason = errno;

@@ -27,6 +27,18 @@ int confine_user(const char *user, bool keep_net_admin, char *error, size_t erro
 /* Whether files in the folder of `path` can still be replaced. */
 int confine_check_folder(const char *path, char *error, size_t error_size);
 
+/* The folder that `path` lies in. */
+enum { CONFINE_PATH_SIZE = 256 };
+void confine_folder_of(const char *path, char folder[CONFINE_PATH_SIZE]);
+
+/*
+ * From here on, in all threads, files are there below these folders only (or are these files), to
+ * be read, or to be written, too; none may be run. What is open stays open. Both lists end with
+ * NULL; "" and what doesn't exist is skipped. -EOPNOTSUPP: the kernel has no Landlock.
+ */
+int confine_files(const char *const readable[], const char *const writable[], char *error,
+                  size_t error_size);
+
 /*
  * From here on, in all threads, system calls that a running tracker doesn't make fail with EPERM:
  * rather lose a function that was forgotten here than all swarms.

@@ -10,6 +10,7 @@
 
 #include "bans.h"
 #include "confine.h"
+#include "confinement.h"
 #include "controlplane.h"
 #include "jobs.h"
 #include "log.h"
@@ -295,17 +296,7 @@ static void stop_console(struct controlplane *controlplane)
 
 static int start_confinement(struct controlplane *controlplane, char *error)
 {
-    const struct config *config = &controlplane->config;
-    const char *key_file = config->connection_id.key_file, *user = config->confine.user;
-    int failed = confine_give_file(key_file, user, error, ERROR_SIZE);
-
-    if (!failed && *user)
-        failed = confine_user(user, controlplane->steering != NULL, error, ERROR_SIZE);
-    if (!failed)
-        failed = confine_check_folder(key_file, error, ERROR_SIZE);
-    if (!failed && config->confine.seccomp)
-        failed = confine_system_calls(error, ERROR_SIZE);
-    return failed;
+    return confinement_start(controlplane, error, ERROR_SIZE);
 }
 
 static int start_serving(struct controlplane *controlplane, char *error)

@@ -190,6 +190,7 @@ int worker_run(void *argument)
     bool job = false;
 
     sigfillset(&signals);
+    sigdelset(&signals, SIGURG); /* by which the control thread has each thread confine itself */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     prctl(PR_SET_TIMERSLACK, 1000); /* nanoseconds: a short sleep is short */
     worker->loop_start = worker->last_expiry = rte_rdtsc();

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from intrusion import Intruder
 from sandbox import ROOT
 from testbed import MUSTERD, wait_until
 from tracker_client import TrackerError
@@ -23,6 +24,7 @@ JOURNAL = Path("/run/systemd/journal/socket")
 USER = "nobody"
 CAP_NET_ADMIN = 1 << 12
 START_SECONDS = 20
+SYS_OPEN = 2
 
 
 @contextmanager
@@ -260,6 +262,12 @@ def test_gives_up_privileges_and_still_serves_and_ends_well(testbed, unprivilege
 def test_seccomp_can_be_switched_off(testbed):
     with testbed.running({"confine": {"seccomp": False}}) as daemon:
         assert all(status["Seccomp"] == "0" for status in threads_of(daemon).values())
+
+
+def test_files_can_be_left_open_to_it(testbed):
+    with testbed.running({"confine": {"files": False, "seccomp": False}}) as daemon:
+        with Intruder(daemon.process.pid) as intruder:
+            assert intruder.call(SYS_OPEN, b"/etc/passwd\0", os.O_RDONLY, 0) >= 0
 
 
 # The unit

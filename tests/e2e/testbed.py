@@ -122,6 +122,7 @@ class Musterd:
             "control": {"socket": str(self.control_socket)},
             "metrics": {"address": f"127.0.0.1:{self.metrics_port}"},
             "log": {"level": "debug", "target": "stderr"},
+            "confine": {"readable": "/tmp"},  # where tests put access lists
         }
 
     def configure(self, settings):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the system call filter refuses, and what it leaves. */
+/* What is refused to a confined process, and what is left. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -154,6 +155,117 @@ static void confines_threads_that_run_already(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Files: a folder to read, one to write, and the rest of the world. */
+
+enum { FOLDER_SIZE = 64 };
+
+static char readable[FOLDER_SIZE], writable[FOLDER_SIZE];
+
+static bool opens(const char *folder, const char *name, int flags)
+{
+    char path[2 * FOLDER_SIZE];
+    int file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = open(path, flags, 0600);
+    if (file >= 0)
+        close(file);
+    return file >= 0;
+}
+
+static int try_files(void)
+{
+    if (!opens(readable, "file", O_RDONLY))
+        return 1;
+    if (opens(readable, "file", O_WRONLY) || errno != EACCES)
+        return 2;
+    if (opens(readable, "new", O_WRONLY | O_CREAT) || errno != EACCES)
+        return 3;
+    if (!opens(writable, "new", O_RDWR | O_CREAT) || !opens(writable, "new", O_RDONLY))
+        return 4;
+    if (opens("/etc", "passwd", O_RDONLY) || errno != EACCES)
+        return 5;
+    if (opens("/", ".", O_RDONLY) || errno != EACCES)
+        return 6;
+    if (execl("/bin/true", "true", NULL) != -1 || errno != EACCES)
+        return 7;
+    return 0;
+}
+
+static int confine_to_folders(void)
+{
+    const char *const read[] = {readable, "", "/not/there", NULL}, *const write[] = {writable,
+                                                                                     NULL};
+    char error[256];
+
+    return confine_files(read, write, error, sizeof(error));
+}
+
+static int try_files_confined(void)
+{
+    return confine_to_folders() < 0 ? FAILED_TO_CONFINE : try_files();
+}
+
+static void *wait_and_try_files(void *confined_now)
+{
+    while (!atomic_load((atomic_bool *)confined_now))
+        sched_yield();
+    return (void *)(intptr_t)try_files();
+}
+
+static int try_files_in_an_older_thread(void)
+{
+    static atomic_bool confined_now;
+    pthread_t thread;
+    void *wrong = NULL;
+
+    if (pthread_create(&thread, NULL, wait_and_try_files, &confined_now) != 0)
+        return 50;
+    if (confine_to_folders() < 0)
+        return FAILED_TO_CONFINE;
+    atomic_store(&confined_now, true);
+    pthread_join(thread, &wrong);
+    return (int)(intptr_t)wrong;
+}
+
+static int with_folders(int (*tries)(void))
+{
+    char file[2 * FOLDER_SIZE];
+    int status = 0;
+    pid_t child;
+
+    strcpy(readable, "/tmp/muster-readable-XXXXXX");
+    strcpy(writable, "/tmp/muster-writable-XXXXXX");
+    assert_non_null(mkdtemp(readable));
+    assert_non_null(mkdtemp(writable));
+    assert_true(opens(readable, "file", O_WRONLY | O_CREAT));
+    child = fork();
+    if (child == 0)
+        _exit(tries());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    snprintf(file, sizeof(file), "%s/file", readable);
+    unlink(file);
+    snprintf(file, sizeof(file), "%s/new", writable);
+    unlink(file);
+    rmdir(readable);
+    rmdir(writable);
+    return WEXITSTATUS(status);
+}
+
+static void denies_files_outside_of_its_folders(void **state)
+{
+    if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 0)
+        skip();
+    assert_int_equal(with_folders(try_files_confined), 0);
+}
+
+static void denies_files_to_threads_that_run_already(void **state)
+{
+    if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 0)
+        skip();
+    assert_int_equal(with_folders(try_files_in_an_older_thread), 0);
+}
+
 static void makes_a_missing_folder(void **state)
 {
     char name[] = "/tmp/muster-confine-XXXXXX", file[64], error[256];
@@ -189,6 +301,8 @@ int main(void)
         cmocka_unit_test(refuses_what_a_tracker_does_not_do),
         cmocka_unit_test(leaves_what_a_tracker_does),
         cmocka_unit_test(confines_threads_that_run_already),
+        cmocka_unit_test(denies_files_outside_of_its_folders),
+        cmocka_unit_test(denies_files_to_threads_that_run_already),
         cmocka_unit_test(makes_a_missing_folder),
         cmocka_unit_test(tells_of_a_missing_user),
     };
