@@ -22,6 +22,7 @@ struct bans {
     struct ban *gone;
 
     bool changed; /* since the set was built */
+    bool unsaved; /* since bans_saved() */
     struct ban_set *set;
     unsigned retired_count;
     struct ban_set *retired[RETIRED_MAX];
@@ -187,7 +188,7 @@ int bans_add(struct bans *bans, const struct ban *ban)
         bans->count++;
     }
     bans->list[at] = *ban;
-    bans->changed = true;
+    bans->changed = bans->unsaved = true;
     return 0;
 }
 
@@ -224,7 +225,7 @@ int bans_delete(struct bans *bans, const struct ban *prefix)
     memmove(&bans->list[at], &bans->list[at + 1], (bans->count - at) * sizeof(*bans->list));
     memmove(&bans->applied[at], &bans->applied[at + 1],
             (bans->count - at) * sizeof(*bans->applied));
-    bans->changed = true;
+    bans->changed = bans->unsaved = true;
     return 0;
 }
 
@@ -241,6 +242,16 @@ bool bans_expire(struct bans *bans, uint64_t now)
     bans->count = kept;
     bans->changed |= kept != before;
     return kept != before;
+}
+
+bool bans_unsaved(const struct bans *bans)
+{
+    return bans->unsaved;
+}
+
+void bans_saved(struct bans *bans)
+{
+    bans->unsaved = false;
 }
 
 const struct ban *bans_list(const struct bans *bans, size_t *count)

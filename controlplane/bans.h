@@ -44,6 +44,10 @@ int bans_delete(struct bans *bans, const struct ban *prefix);
 /* Takes out what has ended. True when there was something. */
 bool bans_expire(struct bans *bans, uint64_t now);
 
+/* Whether bans were given or lifted since bans_saved(); what ends by itself is no change. */
+bool bans_unsaved(const struct bans *bans);
+void bans_saved(struct bans *bans);
+
 /* In the order of ban_compare(). */
 const struct ban *bans_list(const struct bans *bans, size_t *count);
 

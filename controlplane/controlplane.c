@@ -2,11 +2,12 @@
 #include "controlplane.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "access_list.h"
 #include "adaptive_interval.h"
-#include "bans.h"
+#include "ban_file.h"
 #include "config_report.h"
 #include "log.h"
 #include "operator/console.h"
@@ -169,7 +170,23 @@ void controlplane_tick(struct controlplane *controlplane)
         access_list_settled(access_control_list(controlplane->access));
         bans_settled(controlplane->bans);
     }
+    controlplane_save_bans(controlplane);
     tell_service(controlplane);
+}
+
+void controlplane_save_bans(struct controlplane *controlplane)
+{
+    char path[PATH_MAX];
+    int failed;
+
+    if (!bans_unsaved(controlplane->bans))
+        return;
+    ban_file_path(controlplane->config.connection_id.key_file, path, sizeof(path));
+    failed = ban_file_write(path, time(NULL), controlplane->bans);
+    bans_saved(controlplane->bans); /* or else it would be told every second */
+    if (failed)
+        log_error("bans", "not kept, they end with this process: file=%s error=\"%s\"", path,
+                  strerror(-failed));
 }
 
 /* Changes ------------------------------------------------------------------------------------- */

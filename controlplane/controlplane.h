@@ -54,6 +54,9 @@ int controlplane_publish(struct controlplane *controlplane);
 /* Once a second. */
 void controlplane_tick(struct controlplane *controlplane);
 
+/* Writes the bans to their file, if they have changed. */
+void controlplane_save_bans(struct controlplane *controlplane);
+
 /*
  * Reads the file again. An invalid one changes nothing; else live keys are applied, and those that
  * need a restart named with the reason. 0 or a negative errno; `report` has the errors, or what was

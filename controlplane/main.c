@@ -2,13 +2,14 @@
 /* musterd: starts the parts in order, runs the control thread, stops them in the opposite order. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bans.h"
+#include "ban_file.h"
 #include "confine.h"
 #include "confinement.h"
 #include "controlplane.h"
@@ -214,14 +215,24 @@ static void stop_access(struct controlplane *controlplane)
 
 static int start_bans(struct controlplane *controlplane, char *error)
 {
+    char path[PATH_MAX];
+    int failed;
+
     controlplane->bans = bans_new();
-    if (!controlplane->bans)
+    if (!controlplane->bans) {
         snprintf(error, ERROR_SIZE, "out of memory");
-    return controlplane->bans ? 0 : -ENOMEM;
+        return -ENOMEM;
+    }
+    ban_file_path(controlplane->config.connection_id.key_file, path, sizeof(path));
+    failed = ban_file_read(path, time(NULL), controlplane->bans, error, ERROR_SIZE);
+    if (failed)
+        bans_free(controlplane->bans);
+    return failed;
 }
 
 static void stop_bans(struct controlplane *controlplane)
 {
+    controlplane_save_bans(controlplane);
     bans_free(controlplane->bans);
 }
 

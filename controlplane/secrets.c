@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "replace_file.h"
+
 #define FILE_HEADER "muster-secrets 1\n"
 
 enum { FILE_SIZE_MAX = 1024 };
@@ -185,49 +187,15 @@ static int read_file(struct secrets *secrets, char *error)
     return 0;
 }
 
-/* So that the new name, too, is on the disk. */
-static void sync_folder(const char *path)
-{
-    char folder[PATH_MAX];
-    char *slash;
-    int fd;
-
-    snprintf(folder, sizeof(folder), "%s", path);
-    slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = '\0';
-    fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
-}
-
 static int write_file(const struct secrets *secrets, char *error)
 {
-    char temporary[PATH_MAX + 8], text[FILE_SIZE_MAX];
-    size_t size = print(secrets, text);
-    int result = 0;
-    int fd;
+    char text[FILE_SIZE_MAX];
+    int result = replace_file(secrets->path, text, print(secrets, text), 0600);
 
-    snprintf(temporary, sizeof(temporary), "%s.new", secrets->path);
-    unlink(temporary);
-    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return complain(error, -errno, "can't write %s: %m: is the folder there, and the daemon's?",
-                        temporary);
-    errno = 0;
-    if (write(fd, text, size) != (ssize_t)size || fsync(fd) != 0)
-        result = errno ? -errno : -ENOSPC;
-    close(fd);
-    if (result == 0 && rename(temporary, secrets->path) != 0)
-        result = -errno;
-    if (result != 0) {
-        unlink(temporary);
-        return complain(error, result, "can't write %s: %s", secrets->path, strerror(-result));
-    }
-    sync_folder(secrets->path);
-    return 0;
+    if (result == 0)
+        return 0;
+    return complain(error, result, "can't write %s: %s: is the folder there, and the daemon's?",
+                    secrets->path, strerror(-result));
 }
 
 /* What others see ------------------------------------------------------------------------------ */

@@ -113,6 +113,27 @@ def test_ban_ends_by_itself(testbed, family):
         wait_until(lambda: musterd.call("ban.list")["bans"] == [], 3)
 
 
+def test_bans_outlive_a_restart(testbed, family):
+    address = testbed.links[0].client_address(7, family)
+    with testbed.running() as musterd:
+        musterd.call("ban.add", prefix=address)
+        musterd.call("ban.add", prefix=testbed.links[0].client_address(8, family), duration="1h")
+        musterd.call("ban.add", prefix=testbed.links[0].client_address(9, family))
+        musterd.call("ban.del", prefix=testbed.links[0].client_address(9, family))
+        musterd.restart()
+        assert not testbed.answers(client=7, family=family)
+        assert not testbed.answers(client=8, family=family)
+        assert testbed.answers(client=9, family=family)
+        ends = {ban["prefix"]: ban.get("expires") for ban in musterd.call("ban.list")["bans"]}
+        assert ends.pop(address) is None
+        assert all(3500 < seconds <= 3600 for seconds in ends.values()) and len(ends) == 1
+        musterd.call("ban.del", prefix=address)
+        wait_until(lambda: address not in (musterd.directory / "bans").read_text(), 5)
+        musterd.kill()
+        musterd.start()
+        assert testbed.answers(client=7, family=family)
+
+
 def test_nested_bans_end_with_the_last(testbed, family):
     address = testbed.links[0].client_address(7, family)
     with testbed.running() as musterd:

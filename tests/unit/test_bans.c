@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "controlplane/bans.h"
+#include "controlplane/ban_file.h"
 
 /* The maps of the XDP program: an exact copy of what it was told. */
 enum { MAP_MAX = 256 };
@@ -296,6 +297,95 @@ static void random_changes_leave_maps_and_list_in_agreement(void **state)
 
 #define bans_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* The file ------------------------------------------------------------------------------------- */
+
+enum { NOW = 1800000000 };
+
+static const uint64_t second = 1000000000;
+
+static char folder[] = "/tmp/muster-bans-XXXXXX";
+static char path[64];
+
+static void write_text(const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    fputs(text, file);
+    fclose(file);
+}
+
+static int make_folder(void **state)
+{
+    char key_file[sizeof(folder) + sizeof("/key")];
+
+    strcpy(folder, "/tmp/muster-bans-XXXXXX");
+    snprintf(key_file, sizeof(key_file), "%s/key", mkdtemp(folder));
+    ban_file_path(key_file, path, sizeof(path));
+    return setup(state);
+}
+
+static int remove_folder(void **state)
+{
+    unlink(path);
+    rmdir(folder);
+    return teardown(state);
+}
+
+static void bans_come_back_from_their_file(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bans *after = bans_new();
+    const struct ban *list;
+    char error[256], text[BANS_TEXT_SIZE];
+    struct ban ban;
+    size_t count;
+
+    assert_int_equal(ban_file_read(path, NOW, after, error, sizeof(error)), 0); /* none yet */
+    assert_false(bans_unsaved(fixture->bans));
+    bans_parse("198.51.100.0/24", &ban);
+    ban.until = BAN_FOR_GOOD;
+    bans_add(fixture->bans, &ban);
+    bans_parse("2001:db8::/32", &ban);
+    ban.until = bans_clock() + 1000 * second;
+    bans_add(fixture->bans, &ban);
+    bans_parse("203.0.113.7", &ban);
+    ban.until = bans_clock() + 10 * second;
+    bans_add(fixture->bans, &ban);
+    assert_true(bans_unsaved(fixture->bans));
+    assert_int_equal(ban_file_write(path, NOW, fixture->bans), 0);
+
+    assert_int_equal(ban_file_read(path, NOW + 100, after, error, sizeof(error)), 0);
+    assert_false(bans_unsaved(after));
+    list = bans_list(after, &count);
+    assert_int_equal(count, 2);
+    bans_format(&list[0], text);
+    assert_string_equal(text, "198.51.100.0/24");
+    assert_true(list[0].until == BAN_FOR_GOOD);
+    bans_format(&list[1], text);
+    assert_string_equal(text, "2001:db8::/32");
+    assert_in_range((list[1].until - bans_clock()) / second, 898, 901);
+    bans_free(after);
+}
+
+static void a_wrong_line_of_the_file_is_named(void **state)
+{
+    static const char *const wrong[] = {"198.51.100.7\n",    "198.51.100.7 soon\n",
+                                        "me forever\n",      "198.51.100.0/33 forever\n",
+                                        "198.51.100.7 -5\n", "198.51.100.7 forever and ever\n"};
+    struct fixture *fixture = *state;
+    char error[256], text[128];
+    size_t count;
+
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(text, sizeof(text), "# ours\n\n%s", wrong[i]);
+        write_text(text);
+        assert_int_equal(ban_file_read(path, NOW, fixture->bans, error, sizeof(error)), -EINVAL);
+        assert_non_null(strstr(error, "/bans:3: expected a prefix"));
+    }
+    bans_list(fixture->bans, &count);
+    assert_int_equal(count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +398,9 @@ int main(void)
         bans_test(what_failed_is_tried_again),
         bans_test(workers_get_a_new_set_for_each_change),
         bans_test(random_changes_leave_maps_and_list_in_agreement),
+        cmocka_unit_test_setup_teardown(bans_come_back_from_their_file, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_wrong_line_of_the_file_is_named, make_folder,
+                                        remove_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
