@@ -12,7 +12,6 @@
 enum {
     READ_BLOCK = 1 << 20,  /* bytes; large enough that the calls don't count */
     LINE_MAX_BYTES = 4096, /* a longer line is no line of a list */
-    SHOWN_MAX = 48,        /* bytes of a wrong line that a message repeats */
 };
 
 /* One more than what a hexadecimal digit is worth, and 0 for what is none. */
@@ -45,16 +44,12 @@ bool access_parse_hash(const char *digits, struct access_hash *hash)
     return true;
 }
 
-static void complain(struct parser *parser, const char *line, size_t length)
+/* What the line says isn't repeated: the file may be another one, with our keys in it. */
+static void complain(struct parser *parser, size_t length)
 {
-    if (parser->errors++ >= ACCESS_ERRORS_SHOWN)
-        return;
-    fprintf(parser->explanation, "%s:%zu: expected 40 hexadecimal digits, found \"", parser->name,
-            parser->line);
-    for (size_t i = 0; i < length && i < SHOWN_MAX; i++)
-        fputc(line[i] >= ' ' && line[i] < 127 && line[i] != '"' ? line[i] : '?',
-              parser->explanation);
-    fprintf(parser->explanation, length > SHOWN_MAX ? "...\"\n" : "\"\n");
+    if (parser->errors++ < ACCESS_ERRORS_SHOWN)
+        fprintf(parser->explanation, "%s:%zu: expected 40 hexadecimal digits, found %zu bytes\n",
+                parser->name, parser->line, length);
 }
 
 static bool append(struct parser *parser, const struct access_hash *hash)
@@ -96,7 +91,7 @@ static bool parse_line(struct parser *parser, const char *line, size_t length)
         return true;
     if (end - line == 2 * ACCESS_HASH_SIZE && access_parse_hash(line, &hash))
         return append(parser, &hash);
-    complain(parser, line, (size_t)(end - line));
+    complain(parser, (size_t)(end - line));
     return true;
 }
 
@@ -191,7 +186,7 @@ static int parse_descriptor(struct parser *parser, int descriptor, char *buffer)
             return 0;
         if (kept > LINE_MAX_BYTES) {
             parser->line++;
-            complain(parser, buffer + taken, kept);
+            complain(parser, kept);
             return 0;
         }
         memmove(buffer, buffer + taken, kept);

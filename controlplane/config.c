@@ -2,9 +2,12 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config_file.h"
 #include "config_report.h"
@@ -28,9 +31,27 @@ static char *read_stream(FILE *file, size_t *size)
     return NULL;
 }
 
-static char *read_file(const char *path, size_t *size)
+/* NULL, and errno, for what isn't a file, or is private; doesn't wait for a pipe's other end. */
+static FILE *open_public(const char *path)
 {
-    FILE *file = fopen(path, "re");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+
+    if (fd < 0)
+        return NULL;
+    errno = 0;
+    if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode))
+        errno = EINVAL;
+    else if (errno == 0 && (status.st_mode & (S_IRGRP | S_IROTH)) == 0)
+        errno = EACCES;
+    if (errno == 0)
+        return fdopen(fd, "r");
+    close(fd);
+    return NULL;
+}
+
+static char *read_file(FILE *file, size_t *size)
+{
     char *text;
 
     if (!file)
@@ -75,10 +96,10 @@ int config_parse(const char *text, size_t size, const char *path, struct config 
     return report.errors ? -EINVAL : 0;
 }
 
-int config_load(const char *path, struct config *config, FILE *errors)
+static int load(const char *path, FILE *file, struct config *config, FILE *errors)
 {
     size_t size = 0;
-    char *text = read_file(path, &size);
+    char *text = read_file(file, &size);
 
     if (!text) {
         int error = errno;
@@ -88,6 +109,16 @@ int config_load(const char *path, struct config *config, FILE *errors)
     int error = config_parse(text, size, path, config, errors);
     free(text);
     return error;
+}
+
+int config_load(const char *path, struct config *config, FILE *errors)
+{
+    return load(path, fopen(path, "re"), config, errors);
+}
+
+int config_load_public(const char *path, struct config *config, FILE *errors)
+{
+    return load(path, open_public(path), config, errors);
 }
 
 int config_set(struct config *config, const char *name, const char *value, FILE *errors)

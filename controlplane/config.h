@@ -91,6 +91,12 @@ void config_defaults(struct config *config);
  */
 int config_load(const char *path, struct config *config, FILE *errors);
 
+/*
+ * The same for a file that a client names. It is refused when only its owner may read it: errors
+ * repeat what is wrong, and such a file would be our keys.
+ */
+int config_load_public(const char *path, struct config *config, FILE *errors);
+
 /* The same, of what `path` holds. */
 int config_parse(const char *text, size_t size, const char *path, struct config *config,
                  FILE *errors);

@@ -6,13 +6,16 @@ of them.
 """
 
 import errno
+import json
 import os
+import re
 import socket
 from pathlib import Path
 
 import pytest
 
 from intrusion import Intruder
+from testbed import ControlError
 
 # System calls of x86-64.
 OPEN, CLOSE, MMAP, GETPID, SOCKET, FORK, EXECVE, KILL = 2, 3, 9, 39, 41, 57, 59, 62
@@ -104,6 +107,34 @@ def test_no_file_is_made_or_changed_outside_its_folders(threads):
     for path in (b"/tmp/muster-made\0", b"/etc/muster-made\0", b"/run/muster-made\0"):
         assert in_each(threads, OPEN, path, os.O_WRONLY | os.O_CREAT, 0o644) == \
             [-errno.EACCES] * len(threads)
+
+
+# Somebody of the operators' group would like to read what the daemon can.
+
+def secrets_in(key_file):
+    return re.findall(r"[0-9a-f]{8,}", key_file.read_text())
+
+
+@pytest.mark.parametrize("method", ["access.load", "config.check"])
+def test_no_command_reads_files_for_others(musterd, method):
+    """Neither from elsewhere, nor the daemon's own secrets."""
+    key_file = Path(musterd.config["connection_id"]["key_file"])
+    for path in (Path("/etc/passwd"), key_file):
+        try:
+            told = json.dumps(musterd.call(method, file=str(path)))
+        except ControlError as error:
+            told = f"{error} {error.data}"
+        assert "root:" not in told
+        assert secrets_in(key_file) and not any(secret in told for secret in secrets_in(key_file))
+
+
+@pytest.mark.parametrize("method", ["access.load", "config.check"])
+def test_no_command_waits_for_a_pipe(musterd, method, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    try:
+        assert musterd.call(method, file=str(tmp_path / "pipe"))["valid"] is False
+    except ControlError:
+        pass
 
 
 def test_it_serves_after_all_this(testbed, musterd):

@@ -73,7 +73,7 @@ static void tells_the_wrong_line(void **state)
     struct access_hashes hashes;
 
     assert_int_equal(parse(HASH_A "\n\nbanana\x1b\n" HASH_B "\n", &hashes), -EINVAL);
-    assert_string_equal(explanation, "list:3: expected 40 hexadecimal digits, found \"banana?\"\n");
+    assert_string_equal(explanation, "list:3: expected 40 hexadecimal digits, found 7 bytes\n");
     assert_int_equal(hashes.count, 0);
     assert_null(hashes.items);
 }

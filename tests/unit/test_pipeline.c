@@ -79,6 +79,35 @@ static void forged_ids_get_silence(void **state)
     assert_int_equal(frame.request.verdict, COUNTER_DROP_connection_id);
 }
 
+/* Whatever somebody sends who has no connection ID: no answer, or one that isn't longer. */
+static void unverified_sources_get_no_more_than_they_sent(void **state)
+{
+    static const uint64_t ids[] = {0, 1, UINT64_C(0x41727101980), UINT64_MAX};
+    unsigned answered = 0;
+
+    for (uint32_t action = 0; action < 5; action++) {
+        for (unsigned id = 0; id < 4; id++) {
+            for (unsigned length = 0; length < 1400; length += length < 120 ? 1 : 97) {
+                uint8_t bytes[1400] = {0};
+                unsigned sent;
+
+                for (unsigned i = 0; i < 8; i++)
+                    bytes[i] = (uint8_t)(ids[id] >> (56 - 8 * i));
+                bytes[11] = (uint8_t)action;
+                frame_build(&frame, id & 1 ? &ipv6 : &ipv4, bytes, length);
+                sent = frame.request.length;
+                rig_serve(&rig, &frame);
+                if (frame.request.verdict < REQUEST_REPLY)
+                    continue;
+                assert_int_equal(frame.request.verdict, REQUEST_REPLY_CONNECT);
+                assert_true(frame.request.length <= sent);
+                answered++;
+            }
+        }
+    }
+    assert_int_equal(answered, 118); /* connects with the magic, of 16 bytes and more */
+}
+
 static void verified_clients_are_told_what_is_wrong(void **state)
 {
     uint64_t id = rig_connection_id(&rig, false);
@@ -247,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_connect_is_answered_with_an_id_that_is_honoured),
         TEST(forged_ids_get_silence),
+        TEST(unverified_sources_get_no_more_than_they_sent),
         TEST(verified_clients_are_told_what_is_wrong),
         TEST(the_access_list_decides),
         TEST(banned_sources_get_silence),

@@ -2,6 +2,8 @@
 /* The swarm tables against an obvious model, at their caps, and through expiry. */
 #include "swarms_fixture.h"
 
+#include "dataplane/swarms/hash.h"
+
 enum { MODEL_TORRENTS = 12, MODEL_PEERS = 6000 };
 
 /* What the tables must hold: every peer's state, in plain arrays. */
@@ -301,6 +303,63 @@ static void test_bursts_that_evict_under_their_own_feet(void **state)
     fixture_close(&f);
 }
 
+/* Of 2^BUCKET_BITS places, how many the fullest has. */
+enum { BUCKET_BITS = 12, CROWD = 512 };
+
+static unsigned fullest(const uint64_t *hashes, unsigned count, unsigned shift)
+{
+    static unsigned places[1 << BUCKET_BITS];
+    unsigned most = 0;
+
+    memset(places, 0, sizeof(places));
+    for (unsigned i = 0; i < count; i++) {
+        unsigned *place = &places[hashes[i] >> shift & ((1 << BUCKET_BITS) - 1)];
+
+        if (++*place > most)
+            most = *place;
+    }
+    return most;
+}
+
+/*
+ * An attacker who knew another table's secret, and chose what crowds one of its buckets, or one of
+ * its blocks' slots: here it is as good as random. At random the fullest of 4096 places gets 5 or
+ * so of 512.
+ */
+static void test_what_crowds_another_table_is_spread_here(void **state)
+{
+    struct swarms_secret theirs = {{1, 2, 3}}, ours = {{9, 8, 7}};
+    uint64_t there[CROWD], here[CROWD];
+    uint8_t info_hash[20] = {0}, peer[SWARMS_PEER_MAX] = {198, 51, 100, 7};
+    unsigned chosen;
+
+    for (unsigned i = 0; i < sizeof(ours.bytes); i++) {
+        theirs.bytes[i] = (uint8_t)(i * 29 + 3);
+        ours.bytes[i] = (uint8_t)(i * 71 + 5);
+    }
+    chosen = 0;
+    for (uint32_t n = 0; chosen < CROWD; n++) {
+        memcpy(info_hash, &n, sizeof(n));
+        there[chosen] = swarms_hash(&theirs, info_hash);
+        here[chosen] = swarms_hash(&ours, info_hash);
+        chosen += there[chosen] >> (64 - BUCKET_BITS) == 0;
+    }
+    assert_int_equal(fullest(there, CROWD, 64 - BUCKET_BITS), CROWD);
+    assert_in_range(fullest(here, CROWD, 64 - BUCKET_BITS), 1, 8);
+    for (unsigned family = 0; family < 2; family++) {
+        chosen = 0;
+        for (uint32_t n = 0; chosen < CROWD; n++) {
+            memcpy(peer + 2, &n, sizeof(n)); /* half an address, and the port */
+            there[chosen] = hash_peer(&theirs, family, peer);
+            here[chosen] = hash_peer(&ours, family, peer);
+            chosen += (there[chosen] & ((1 << BUCKET_BITS) - 1)) == 0;
+        }
+        assert_int_equal(fullest(there, CROWD, 0), CROWD);
+        assert_in_range(fullest(here, CROWD, 0), 1, 8);
+        assert_in_range(fullest(here, CROWD, 64 - BUCKET_BITS), 1, 8);
+    }
+}
+
 static void test_memory_keeps_the_promise(void **state)
 {
     enum { TORRENTS = 200000, PEERS = 1000000 };
@@ -334,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_torrents_beyond_the_cap_evict_the_stalest),
         cmocka_unit_test(test_peers_beyond_the_cap_are_answered),
         cmocka_unit_test(test_bursts_that_evict_under_their_own_feet),
+        cmocka_unit_test(test_what_crowds_another_table_is_spread_here),
         cmocka_unit_test(test_memory_keeps_the_promise),
     };
 

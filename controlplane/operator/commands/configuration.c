@@ -72,6 +72,8 @@ void command_config_check(struct call *call)
         ((const struct console *)call_context(call))->controlplane;
     const char *asked = call_text(call, "file");
     const char *file = asked != NULL ? asked : controlplane->config_path;
+    int (*load)(const char *, struct config *, FILE *) =
+        asked != NULL ? config_load_public : config_load;
     struct config config;
     struct report report;
     int error;
@@ -80,7 +82,7 @@ void command_config_check(struct call *call)
         out_of_memory(call);
         return;
     }
-    error = config_load(file, &config, report.stream);
+    error = load(file, &config, report.stream);
     report_end(&report);
     call_result(call, json_pack("{s:s, s:b, s:o}", "file", file, "valid", error == 0, "errors",
                                 report_lines(&report)));
