@@ -289,6 +289,8 @@ static int read_all(struct chunk_writer *writer)
     while (result == 0 && (result = chunk_reader_next(&reader, &entry)) == 1) {
         struct transfer_ipv4 peers[32];
 
+        assert_true(entry.records + entry.peers * chunk_peer_size(entry.family) <=
+                    writer->bytes + writer->size);
         chunk_entry_peers(&entry, 0, 32, &times, peers);
         result = 0;
         if (reader.entries_left == 0)

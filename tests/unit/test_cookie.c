@@ -52,10 +52,16 @@ static void an_id_is_honoured_for_at_least_two_minutes_and_at_most_three(void **
 
 static void an_id_does_not_come_back_when_the_epochs_low_bits_do(void **state)
 {
-    uint64_t old = cookie_ipv4(&state_now, EPOCH - 256, ADDRESS);
+    struct cookie_state one_key = state_now;
+    uint64_t old;
 
-    assert_int_equal(old >> 56, cookie_ipv4(&state_now, EPOCH, ADDRESS) >> 56);
-    assert_false(cookie_valid_ipv4(&state_now, old, ADDRESS));
+    one_key.current.since = 1;
+    old = cookie_ipv4(&one_key, EPOCH - 256, ADDRESS);
+    assert_int_equal(old >> 56, cookie_ipv4(&one_key, EPOCH, ADDRESS) >> 56);
+    assert_false(cookie_valid_ipv4(&one_key, old, ADDRESS));
+    old = cookie_ipv6(&one_key, EPOCH - 256, 1, 2);
+    assert_int_equal(old >> 56, cookie_ipv6(&one_key, EPOCH, 1, 2) >> 56);
+    assert_false(cookie_valid_ipv6(&one_key, old, 1, 2));
 }
 
 static void an_id_is_bound_to_its_address(void **state)

@@ -126,7 +126,7 @@ static int read_batch(uint8_t *bytes, size_t size)
     if (result)
         return result;
     while ((result = delta_batch_next(&reader, &record)) == 1)
-        continue;
+        assert_true(record.peer + swarms_peer_size(record.family) <= bytes + size);
     return result;
 }
 
@@ -136,6 +136,11 @@ static void test_batch_that_lies_is_refused(void **state)
     uint8_t bytes[DELTA_BATCH_SIZE_MAX];
     size_t size = make_batch(bytes);
 
+    for (size_t cut = 1; cut <= size - DELTA_BATCH_HEADER_SIZE;
+         cut++) { /* and its checksum is right */
+        assert_int_equal(read_batch(bytes, size - cut), -EBADMSG);
+        size = make_batch(bytes);
+    }
     assert_int_equal(read_batch(bytes, size), 0);
     for (uint32_t records = 0; records < 5; records++) {
         bytes_put_u32(bytes + AT_RECORDS, records);
