@@ -153,7 +153,7 @@ def test_fails_where_others_could_read_the_key(testbed, tmp_path):
     key = tmp_path / "key"
     key.write_text("x")
     key.chmod(0o644)
-    assert str(key) in fails(testbed, {"connection_id": {"key_file": str(key)}})
+    assert f"{key} may be read by others" in fails(testbed, {"connection_id": {"key_file": str(key)}})
 
 
 def test_starts_well_after_all_these_failures(testbed):
