@@ -25,8 +25,8 @@ static bool import_slice(struct dataplane_job *job, size_t *position, struct swa
         return true;
     consumed = transfer_import(swarms, job->buffer + *position, job->used - *position,
                                JOBS_SLICE_PEERS, timeouts, now, &job->result);
-    if (consumed <= 0) {
-        job->error = consumed < 0 ? (int)consumed : -EINVAL;
+    if (consumed < 0) {
+        job->error = (int)consumed;
         return true;
     }
     *position += (size_t)consumed;

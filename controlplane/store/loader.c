@@ -18,20 +18,6 @@ enum {
     CHUNKS_AHEAD = 256,
     BYTES_AHEAD = 64 << 20, /* of those that wait */
     RETRY_MS = 10,          /* after the store took no more requests */
-    TURN = 32,              /* peers of an entry before the next one's, see struct group */
-};
-
-/*
- * A swarm: one entry, or all that it has, if it is a big one. Its entries are blocks of a directory
- * by hash, and are handed on in turns: tables grow a directory evenly, and would have no room for
- * one block's peers all at once.
- */
-struct group {
-    struct chunk_entry *entries;
-    uint32_t *done; /* peers of each that were handed on */
-    unsigned count, capacity;
-    unsigned turn;
-    uint64_t left; /* peers */
 };
 
 /* A chunk that was read, and waits for room in the tables. */
@@ -40,9 +26,9 @@ struct loaded {
     unsigned chunk;
     size_t size;
     struct chunk_reader reader;
-    struct chunk_entry ahead; /* read, but of the next swarm */
-    int ahead_result;         /* of reading it: 1, 0 (end), -EBADMSG; 2: not yet */
-    struct group group;
+    struct chunk_entry entry; /* being handed on, if `open` */
+    bool open;
+    uint32_t done; /* its peers that were handed on */
     uint8_t bytes[];
 };
 
@@ -81,113 +67,36 @@ static double seconds_since(uint64_t started)
     return (double)(monotonic_ms() - started) / 1000;
 }
 
-/* Groups --------------------------------------------------------------------------------------- */
-
-static bool group_add(struct group *group, const struct chunk_entry *entry)
-{
-    if (group->count == group->capacity) {
-        unsigned capacity = group->capacity ? 2 * group->capacity : 1;
-        struct chunk_entry *entries = realloc(group->entries, capacity * sizeof(*entries));
-        uint32_t *done = entries ? realloc(group->done, capacity * sizeof(*done)) : NULL;
-
-        if (entries)
-            group->entries = entries;
-        if (!done)
-            return false;
-        group->done = done;
-        group->capacity = capacity;
-    }
-    group->entries[group->count] = *entry;
-    group->done[group->count++] = 0;
-    group->left += entry->peers;
-    return true;
-}
-
-static void group_clear(struct group *group)
-{
-    group->count = group->turn = 0;
-    group->left = 0;
-}
-
-static void loaded_free(struct loaded *loaded)
-{
-    free(loaded->group.entries);
-    free(loaded->group.done);
-    free(loaded);
-}
-
-static bool same_swarm(const struct chunk_entry *a, const struct chunk_entry *b)
-{
-    return a->family == b->family && !memcmp(a->info_hash, b->info_hash, 20);
-}
-
-/* Reads the next swarm. 1, 0 at the end, or a negative errno. */
-static int read_group(struct loaded *loaded)
-{
-    struct group *group = &loaded->group;
-
-    group_clear(group);
-    if (loaded->ahead_result == 2)
-        loaded->ahead_result = chunk_reader_next(&loaded->reader, &loaded->ahead);
-    while (loaded->ahead_result == 1 &&
-           (group->count == 0 || same_swarm(&group->entries[0], &loaded->ahead))) {
-        if (!group_add(group, &loaded->ahead))
-            return -ENOMEM;
-        loaded->ahead_result = chunk_reader_next(&loaded->reader, &loaded->ahead);
-    }
-    return group->count > 0 ? 1 : loaded->ahead_result;
-}
-
-/* Decodes up to `most` peers, taking turns; *taken tells how many that were, with those too old. */
-static uint32_t decode_turns(struct group *group, uint32_t most, const struct seen_times *times,
-                             uint8_t *room, uint32_t *taken)
-{
-    size_t size = transfer_peer_size(group->entries[0].family);
-    uint32_t fresh = 0;
-
-    for (*taken = 0; *taken < most; group->turn = (group->turn + 1) % group->count) {
-        const struct chunk_entry *entry = &group->entries[group->turn];
-        uint32_t *done = &group->done[group->turn];
-        uint32_t part = entry->peers - *done;
-
-        part = part > TURN && group->count > 1 ? TURN : part;
-        part = part > most - *taken ? most - *taken : part;
-        fresh += chunk_entry_peers(entry, *done, part, times, room + fresh * size);
-        *done += part;
-        *taken += part;
-    }
-    return fresh;
-}
-
 /* Into the tables ------------------------------------------------------------------------------ */
 
-/* Hands on a part of the swarm. False when there is no room. */
+/* Hands on a part of the entry. False when there is no room. */
 static bool hand_on(struct loader *loader, struct loaded *loaded)
 {
-    struct group *group = &loaded->group;
-    const struct chunk_entry *swarm = &group->entries[0];
+    const struct chunk_entry *entry = &loaded->entry;
     struct seen_times times = {
         .written = loaded->reader.header.time,
         .writer_ahead = loader->writer_ahead,
         .now = loader->now,
         .timeout = loader->config.timeouts->peer,
     };
-    uint32_t most = group->left < IMPORTER_PEERS_MAX ? (uint32_t)group->left : IMPORTER_PEERS_MAX;
-    uint32_t taken, fresh, alive;
-    void *room = importer_reserve(loader->importer, swarm->info_hash, swarm->family, most);
+    uint32_t left = entry->peers - loaded->done;
+    uint32_t part = left < IMPORTER_PEERS_MAX ? left : IMPORTER_PEERS_MAX;
+    void *room = importer_reserve(loader->importer, entry->info_hash, entry->family, part);
+    uint32_t fresh, alive;
 
     if (!room)
         return false;
-    fresh = alive = decode_turns(group, most, &times, room, &taken);
+    fresh = alive = chunk_entry_peers(entry, loaded->done, part, &times, room);
     if (loader->config.filter && fresh > 0)
-        alive = loader->config.filter(loader->config.user, swarm->info_hash, swarm->family, room,
+        alive = loader->config.filter(loader->config.user, entry->info_hash, entry->family, room,
                                       fresh);
-    if (alive > 0 || swarm->completed > 0)
-        importer_add(loader->importer, swarm->info_hash, swarm->family, swarm->completed, alive);
+    if (alive > 0 || entry->completed > 0)
+        importer_add(loader->importer, entry->info_hash, entry->family, entry->completed, alive);
     loader->info.peers += alive;
     loader->info.peers_dead += fresh - alive;
-    loader->info.peers_expired += taken - fresh;
-    group->left -= taken;
+    loader->info.peers_expired += part - fresh;
+    loaded->done += part;
+    loaded->open = loaded->done < entry->peers;
     return true;
 }
 
@@ -201,20 +110,30 @@ static void finish_chunk(struct loader *loader, unsigned chunk, enum loader_chun
         loader->config.on_chunk(loader->config.user, loader->info.appliance, chunk, kind, header);
 }
 
+/* Reads the next entry. 1, 0 at the end, -EBADMSG. A big swarm has several in a row. */
+static int read_entry(struct loader *loader, struct loaded *loaded)
+{
+    struct chunk_entry before = loaded->entry;
+    int result = chunk_reader_next(&loaded->reader, &loaded->entry);
+
+    loaded->open = result == 1;
+    loaded->done = 0;
+    if (loaded->open && (!before.info_hash || before.family != loaded->entry.family ||
+                         memcmp(before.info_hash, loaded->entry.info_hash, 20) != 0))
+        loader->info.swarms++;
+    return result;
+}
+
 /* Hands on what there is room for. False when the chunk isn't done. */
 static bool hand_on_chunk(struct loader *loader, struct loaded *loaded)
 {
     int result = 1;
 
     while (result == 1) {
-        while (loaded->group.count > 0) {
+        while (loaded->open)
             if (!hand_on(loader, loaded))
                 return false;
-            if (loaded->group.left == 0)
-                group_clear(&loaded->group);
-        }
-        result = read_group(loaded);
-        loader->info.swarms += result == 1;
+        result = read_entry(loader, loaded);
     }
     finish_chunk(loader, loaded->chunk, result == 0 ? LOADER_LOADED : LOADER_DAMAGED,
                  &loaded->reader.header);
@@ -231,7 +150,7 @@ static void hand_on_waiting(struct loader *loader)
         STAILQ_REMOVE_HEAD(&loader->waiting, link);
         loader->waiting_bytes -= loaded->size;
         loader->waiting_count--;
-        loaded_free(loaded);
+        free(loaded);
     }
 }
 
@@ -258,13 +177,13 @@ static enum loader_chunk keep(struct loader *loader, unsigned chunk, const uint8
 
     if (!loaded)
         return LOADER_FAILED;
-    *loaded = (struct loaded){.chunk = chunk, .size = size, .ahead_result = 2};
+    *loaded = (struct loaded){.chunk = chunk, .size = size};
     memcpy(loaded->bytes, bytes, size);
     kind = open_chunk(loader, loaded);
     if (kind != LOADER_LOADED || loader->inspecting) {
         if (kind == LOADER_LOADED)
             finish_chunk(loader, chunk, kind, &loaded->reader.header);
-        loaded_free(loaded);
+        free(loaded);
         return kind;
     }
     STAILQ_INSERT_TAIL(&loader->waiting, loaded, link);
@@ -371,7 +290,7 @@ void loader_free(struct loader *loader)
         return;
     while ((loaded = STAILQ_FIRST(&loader->waiting)) != NULL) {
         STAILQ_REMOVE_HEAD(&loader->waiting, link);
-        loaded_free(loaded);
+        free(loaded);
     }
     importer_free(loader->importer);
     if (loader->retry)

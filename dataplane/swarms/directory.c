@@ -117,17 +117,14 @@ static bool append(struct slab *slab, struct record *record, unsigned peers)
     return true;
 }
 
-bool directory_grow(struct slab *slab, struct record *record, const struct swarms_secret *secret)
+bool directory_split(struct slab *slab, struct record *record, const struct swarms_secret *secret)
 {
-    uint64_t mean = block_capacity(record->family, BLOCK_CLASS_LAST) * DIRECTORY_FILL_PERCENT / 100;
     uint32_t number = record->blocks;
     unsigned bits = 31 - (unsigned)__builtin_clz(number);
     uint32_t buddy = number - (1u << bits);
     struct block from, to;
 
-    if (record->peers < mean * number)
-        return true;
-    /* The new block may get all of its buddy's peers, though never in practice. */
+    /* The new block may get all of its buddy's peers, though seldom in practice. */
     if (!append(slab, record, directory_entries(slab, record)[buddy].peers))
         return false;
     from = directory_open(slab, record, buddy, secret);
@@ -143,6 +140,13 @@ bool directory_grow(struct slab *slab, struct record *record, const struct swarm
     directory_resize_block(slab, record, number, block_class_for(record->family, to.peers + 1),
                            secret);
     return true;
+}
+
+bool directory_grow(struct slab *slab, struct record *record, const struct swarms_secret *secret)
+{
+    uint64_t mean = block_capacity(record->family, BLOCK_CLASS_LAST) * DIRECTORY_FILL_PERCENT / 100;
+
+    return record->peers < mean * record->blocks || directory_split(slab, record, secret);
 }
 
 bool directory_resize_block(struct slab *slab, struct record *record, uint32_t number,

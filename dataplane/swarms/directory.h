@@ -89,7 +89,10 @@ void directory_close(const struct slab *slab, struct record *record, uint32_t nu
 /* Makes a directory of the record's one block. False without memory; nothing changed then. */
 bool directory_create(struct slab *slab, struct record *record);
 
-/* Splits the next block if the mean calls for it. False when there is no memory. */
+/* Splits the next block in turn. False when there is no memory. */
+bool directory_split(struct slab *slab, struct record *record, const struct swarms_secret *secret);
+
+/* The same if the mean calls for it. */
 bool directory_grow(struct slab *slab, struct record *record, const struct swarms_secret *secret);
 
 /* Merges two blocks if few peers are left, the last one into the record. False if it need not. */

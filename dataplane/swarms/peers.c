@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "peers.h"
 
+/* Blocks that one peer may have split, of about 10 us each. */
+enum { SPLITS_MAX = 2 };
+
 void peers_close(const struct slab *slab, struct record *record, const struct peers *peers)
 {
     if (record->form == RECORD_DIRECTORY) {
@@ -43,17 +46,34 @@ static void move_inline(struct slab *slab, struct record *record,
     record->form = RECORD_INLINE;
 }
 
-static bool grow(struct slab *slab, struct record *record, const struct peers *peers)
+/*
+ * Splits blocks in turn until that of the peer has room, but few at a time. Peers who come as a
+ * transfer has them, a block after the other, fill one that is to be split soon; others hardly ever
+ * fill one.
+ */
+static bool split(struct slab *slab, struct record *record, uint64_t hash, struct peers *peers)
+{
+    const struct swarms_secret *secret = peers->block.secret;
+
+    for (unsigned i = 0; i < SPLITS_MAX && peers->block.peers == peers->block.capacity; i++) {
+        if (!directory_split(slab, record, secret))
+            return false;
+        *peers = peers_open(slab, record, hash, secret);
+    }
+    return true;
+}
+
+static bool grow(struct slab *slab, struct record *record, uint64_t hash, struct peers *peers)
 {
     const struct swarms_secret *secret = peers->block.secret;
     unsigned size_class = block_class_for(record->family, peers->block.peers + 1);
 
+    if (size_class > BLOCK_CLASS_LAST)
+        return (record->form == RECORD_DIRECTORY || directory_create(slab, record)) &&
+               split(slab, record, hash, peers);
     if (record->form == RECORD_DIRECTORY)
-        return size_class <= BLOCK_CLASS_LAST &&
-               directory_resize_block(slab, record, peers->number, size_class, secret);
-    if (size_class <= BLOCK_CLASS_LAST)
-        return move_to_block(slab, record, size_class, secret);
-    return directory_create(slab, record) && directory_grow(slab, record, secret);
+        return directory_resize_block(slab, record, peers->number, size_class, secret);
+    return move_to_block(slab, record, size_class, secret);
 }
 
 bool peers_make_room(struct slab *slab, struct record *record, uint64_t hash, struct peers *peers)
@@ -66,7 +86,7 @@ bool peers_make_room(struct slab *slab, struct record *record, uint64_t hash, st
     }
     if (peers->block.peers < peers->block.capacity)
         return true;
-    if (!grow(slab, record, peers))
+    if (!grow(slab, record, hash, peers))
         return false;
     *peers = peers_open(slab, record, hash, secret);
     return peers->block.peers < peers->block.capacity;

@@ -45,7 +45,10 @@ static inline uint32_t peers_blocks(const struct record *record)
     return record->form == RECORD_DIRECTORY ? record->blocks : 1;
 }
 
-/* Sees to it that one peer more fits, and opens anew. False when there is no memory. */
+/*
+ * Sees to it that one peer more fits, and opens anew. False when there is no memory, or not yet:
+ * then record->blocks has grown, and trying again helps.
+ */
 bool peers_make_room(struct slab *slab, struct record *record, uint64_t hash, struct peers *peers);
 
 /* Gives back what the swarm's `number`-th block no longer needs. The swarm is closed. */

@@ -111,6 +111,7 @@ uint32_t slab_alloc(struct slab *slab, unsigned size_class)
         p->listed = false;
     }
     slab->lines_used += slab_class_lines[size_class];
+    slab->lines_given += slab_class_lines[size_class];
     return page * SLAB_PAGE_LINES + object * slab_class_lines[size_class];
 }
 

@@ -54,6 +54,7 @@ struct slab {
     uint32_t pages_free;            /* head of those that came back; 0: none */
     uint32_t partial[SLAB_CLASSES]; /* heads of the lists of pages with room; 0: none */
     uint64_t lines_used;            /* by objects handed out */
+    uint64_t lines_given;           /* of all objects that were ever handed out */
 };
 
 /* Bytes of the arena and its bookkeeping for `lines` lines of objects. */

@@ -97,10 +97,10 @@ struct transfer_result {
 
 /*
  * Merges records: the later `seen` wins, a tombstone wins a tie; a `seen` of the future counts as
- * now; peers older than the timeout are left out. Handles about `peers` peers and returns the bytes
- * consumed (a record half done gets a new head in front of its rest); -EINVAL when the buffer
- * doesn't hold a well-formed stream. Swarms outside of the table's share of the hashes count as
- * refused.
+ * now; peers older than the timeout are left out. Handles `peers` peers, fewer if making room for
+ * them takes as long, and returns the bytes consumed (a record half done gets a new head in front
+ * of its rest; 0 if all went into making room); -EINVAL when the buffer doesn't hold a well-formed
+ * stream. Swarms outside of the table's share of the hashes count as refused.
  */
 int64_t transfer_import(struct swarms *swarms, uint8_t *buffer, size_t size, unsigned peers,
                         const struct swarms_timeouts *timeouts, uint32_t now,

@@ -32,7 +32,7 @@ static bool merge(struct swarms *swarms, const uint8_t *stream, size_t size, uns
         used = transfer_import(swarms, at, size, peers, &timeouts, NOW, result);
         if (used < 0)
             break;
-        AUDIT(used > 0 && (size_t)used <= size);
+        AUDIT(used >= 0 && (size_t)used <= size);
         at += used;
         size -= (size_t)used;
     }
