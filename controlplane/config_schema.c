@@ -262,8 +262,8 @@ const struct config_key config_keys[] = {
     {"redis.nodes", CONFIG_STRING, LIST(persistence.redis.nodes, persistence.redis.nodes_count),
      .initial = "[\"127.0.0.1:6379\"]", .example = "[\"10.0.0.11:6379\", \"10.0.0.12:6379\"]",
      .restart = RESTART_STORE,
-     .help = "host:port of some of the cluster's nodes; they name the others. Addresses are better "
-             "than names: looking up a name holds up the control plane."},
+     .help = "host:port of some of the cluster's nodes; they name the others. Names are looked up "
+             "anew whenever a node has to be found again."},
     {"redis.mode", CONFIG_CHOICE, FIELD(persistence.redis.single), .choices = redis_mode_choices,
      .initial = "cluster", .restart = RESTART_STORE,
      .help = "cluster: Redis Cluster. single: one server, the first of redis.nodes."},

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "redis_command.h"
+#include "redis_resolver.h"
 #include "redis_routing.h"
 
 enum {
@@ -256,6 +257,7 @@ static int start(struct redis_cluster *cluster, struct event_base *base)
         .password = copy_text(config->password, &failed),
         .connect_ms = config->connect_ms ? config->connect_ms : CONNECT_MS,
         .reply_ms = config->reply_ms ? config->reply_ms : REPLY_MS,
+        .resolver = redis_resolver_new(),
         .context = cluster,
         .on_reply = on_reply,
         .on_down = on_down,
@@ -265,7 +267,7 @@ static int start(struct redis_cluster *cluster, struct event_base *base)
     cluster->routing.context = cluster;
     cluster->routing.on_moved = on_moved;
     cluster->routing.known = config->single;
-    if (failed ||
+    if (failed || !cluster->routing.node_config.resolver ||
         redis_routing_init(&cluster->routing, config->seeds, config->seeds_count, config->single))
         return -ENOMEM;
     cluster->tick = event_new(base, -1, EV_PERSIST, on_tick, cluster);
@@ -312,6 +314,7 @@ void redis_cluster_free(struct redis_cluster *cluster)
     }
     if (cluster->tick)
         event_free(cluster->tick);
+    redis_resolver_free(cluster->routing.node_config.resolver);
     free(cluster->routing.node_config.user);
     if (cluster->routing.node_config.password)
         explicit_bzero(cluster->routing.node_config.password,

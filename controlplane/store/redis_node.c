@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "redis_node.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "redis_info.h"
 #include "redis_pipeline.h"
+#include "redis_resolver.h"
 
 enum {
     INFO_EVERY_MS = 2000, /* longer: restarts and lag are seen later; shorter: costs the server */
@@ -20,10 +22,12 @@ struct redis_node {
     struct redis_address address;
     struct redis_pipeline *pipeline; /* NULL: not connected */
     bool ready;                      /* greeted */
+    uint64_t looked_up_since;        /* ms: its name is being looked up; 0: it isn't */
     struct redis_commands waiting;   /* for the greeting */
     unsigned waiting_count;
 
     unsigned failures;    /* in a row */
+    unsigned tries;       /* to connect */
     uint64_t rests_until; /* ms */
     uint64_t ready_since; /* ms */
     uint64_t info_due;    /* ms */
@@ -231,18 +235,50 @@ void redis_node_free(struct redis_node *node)
     free(node);
 }
 
-void redis_node_connect(struct redis_node *node)
+static void fail_to_connect(struct redis_node *node, const char *text)
+{
+    struct redis_commands none = TAILQ_HEAD_INITIALIZER(none);
+
+    node->looked_up_since = 0;
+    on_close(node, REDIS_ERROR_connect, text, &none);
+}
+
+static void open_pipeline(struct redis_node *node, const char *number)
 {
     const struct redis_pipeline_owner owner = {
         .context = node, .on_connect = on_connect, .on_reply = on_reply, .on_close = on_close};
+    struct redis_address address = {.port = node->address.port};
+
+    node->looked_up_since = 0;
+    node->tries++;
+    memcpy(address.host, number, sizeof(address.host));
+    node->pipeline = redis_pipeline_open(node->config->base, &address, &owner);
+    if (!node->pipeline)
+        fail_to_connect(node, "no such address, or no route to it");
+}
+
+/* A name that is being looked up is asked for again with each tick. */
+void redis_node_connect(struct redis_node *node)
+{
+    uint64_t now = monotonic_ms();
+    char number[REDIS_HOST_SIZE];
+    const char *reason = "out of memory";
 
     if (node->pipeline || !redis_node_usable(node))
         return;
-    node->pipeline = redis_pipeline_open(node->config->base, &node->address, &owner);
-    if (!node->pipeline) {
-        struct redis_commands none = TAILQ_HEAD_INITIALIZER(none);
-
-        on_close(node, REDIS_ERROR_connect, "no such address, or no route to it", &none);
+    switch (redis_resolver_find(node->config->resolver, node->address.host, node->tries, number,
+                                &reason)) {
+    case 0:
+        open_pipeline(node, number);
+        break;
+    case -EINPROGRESS:
+        if (node->looked_up_since == 0)
+            node->looked_up_since = now;
+        else if (now - node->looked_up_since > node->config->connect_ms)
+            fail_to_connect(node, "looking up its name takes too long");
+        break;
+    default:
+        fail_to_connect(node, reason);
     }
 }
 
@@ -259,6 +295,8 @@ void redis_node_send(struct redis_node *node, struct redis_command *command)
 
 void redis_node_tick(struct redis_node *node)
 {
+    if (node->looked_up_since != 0)
+        redis_node_connect(node);
     if (!node->pipeline ||
         !redis_pipeline_check(node->pipeline, node->config->connect_ms, node->config->reply_ms))
         return;
@@ -313,10 +351,10 @@ void redis_node_info(const struct redis_node *node, struct redis_node_info *info
 
     *info = node->info;
     info->address = node->address;
-    info->state = node->ready                  ? REDIS_NODE_READY
-                  : node->pipeline             ? REDIS_NODE_CONNECTING
-                  : redis_node_rest(node) != 0 ? REDIS_NODE_RESTING
-                                               : REDIS_NODE_IDLE;
+    info->state = node->ready                               ? REDIS_NODE_READY
+                  : node->pipeline || node->looked_up_since ? REDIS_NODE_CONNECTING
+                  : redis_node_rest(node) != 0              ? REDIS_NODE_RESTING
+                                                            : REDIS_NODE_IDLE;
     info->role = server->role;
     info->under_way = redis_node_depth(node);
     info->replication_offset = server->offset;

@@ -8,11 +8,13 @@
 #include "redis_command.h"
 
 struct redis_node;
+struct redis_resolver;
 
 struct redis_node_config {
     struct event_base *base;
     char *user, *password; /* NULL: none */
     uint32_t connect_ms, reply_ms;
+    struct redis_resolver *resolver; /* that all nodes share */
 
     void *context; /* of the calls below */
 

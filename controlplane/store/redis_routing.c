@@ -19,6 +19,7 @@ int redis_routing_init(struct redis_routing *routing, const struct redis_address
     for (unsigned slot = 0; slot < REDIS_SLOTS; slot++)
         routing->owner[slot] = single ? 0 : REDIS_NO_NODE;
     routing->slots[0] = single ? REDIS_SLOTS : 0;
+    routing->nodes_end = routing->seeds;
     for (unsigned i = 0; i < routing->seeds; i++) {
         routing->nodes[i] = redis_node_new(&routing->node_config, &seeds[i]);
         if (!routing->nodes[i])
@@ -29,7 +30,7 @@ int redis_routing_init(struct redis_routing *routing, const struct redis_address
 
 void redis_routing_free(struct redis_routing *routing)
 {
-    for (unsigned i = 0; i < REDIS_NODES_MAX; i++) {
+    for (unsigned i = 0; i < routing->nodes_end; i++) {
         if (routing->nodes[i])
             redis_node_free(routing->nodes[i]);
         routing->nodes[i] = NULL;
@@ -42,7 +43,7 @@ static struct redis_node *any_node(struct redis_routing *routing)
 {
     struct redis_node *usable = NULL;
 
-    for (unsigned i = 0; i < REDIS_NODES_MAX; i++) {
+    for (unsigned i = 0; i < routing->nodes_end; i++) {
         if (routing->nodes[i] && redis_node_well(routing->nodes[i]))
             return routing->nodes[i];
         if (routing->nodes[i] && redis_node_usable(routing->nodes[i]))
@@ -60,17 +61,19 @@ struct redis_node *redis_routing_node(struct redis_routing *routing, int slot)
 
 static unsigned find_index(struct redis_routing *routing, const struct redis_address *address)
 {
-    unsigned free_index = REDIS_NO_NODE;
+    unsigned free_index = routing->nodes_end;
 
-    for (unsigned i = 0; i < REDIS_NODES_MAX; i++) {
+    for (unsigned i = 0; i < routing->nodes_end; i++) {
         if (routing->nodes[i] &&
             redis_address_equal(redis_node_address(routing->nodes[i]), address))
             return i;
-        if (!routing->nodes[i] && free_index == REDIS_NO_NODE)
+        if (!routing->nodes[i] && free_index == routing->nodes_end)
             free_index = i;
     }
-    if (free_index == REDIS_NO_NODE)
+    if (free_index == REDIS_NODES_MAX)
         return REDIS_NO_NODE;
+    if (free_index == routing->nodes_end)
+        routing->nodes_end++;
     routing->nodes[free_index] = redis_node_new(&routing->node_config, address);
     routing->listed[free_index] = false;
     routing->slots[free_index] = 0;
@@ -88,7 +91,7 @@ struct redis_node *redis_routing_find(struct redis_routing *routing,
 /* Nodes that have left the cluster are forgotten once nothing is under way with them. */
 static void forget_strangers(struct redis_routing *routing)
 {
-    for (unsigned i = routing->seeds; i < REDIS_NODES_MAX; i++) {
+    for (unsigned i = routing->seeds; i < routing->nodes_end; i++) {
         struct redis_node *node = routing->nodes[i];
 
         if (!node || routing->listed[i] || routing->slots[i] > 0 || redis_node_depth(node) > 0)
@@ -182,7 +185,7 @@ void redis_routing_slots_of(const struct redis_routing *routing, const struct re
 
 bool redis_routing_hopes(const struct redis_routing *routing)
 {
-    for (unsigned i = 0; !routing->known && i < REDIS_NODES_MAX; i++) {
+    for (unsigned i = 0; !routing->known && i < routing->nodes_end; i++) {
         if (routing->nodes[i] && !redis_node_failing(routing->nodes[i]))
             return true;
     }
@@ -220,8 +223,8 @@ static void on_slots(void *user, const struct redis_result *result)
 static unsigned whom_to_ask(const struct redis_routing *routing)
 {
     for (unsigned pass = 0; pass < 2; pass++) {
-        for (unsigned i = 1; i <= REDIS_NODES_MAX; i++) {
-            unsigned index = (routing->asked + i) % REDIS_NODES_MAX;
+        for (unsigned i = 1; i <= routing->nodes_end; i++) {
+            unsigned index = (routing->asked + i) % routing->nodes_end;
             const struct redis_node *node = routing->nodes[index];
 
             if (node && !routing->refresh[index].under_way &&
@@ -256,7 +259,7 @@ void redis_routing_tick(struct redis_routing *routing)
 {
     uint64_t now = monotonic_ms();
 
-    for (unsigned i = 0; i < REDIS_NODES_MAX; i++) {
+    for (unsigned i = 0; i < routing->nodes_end; i++) {
         struct redis_node *node = routing->nodes[i];
 
         if (!node)

@@ -20,6 +20,7 @@ struct redis_routing {
     bool single;
     unsigned seeds;                            /* nodes[0..seeds) are never forgotten */
     struct redis_node *nodes[REDIS_NODES_MAX]; /* NULL: free */
+    unsigned nodes_end;                        /* all behind it are free */
     bool listed[REDIS_NODES_MAX];              /* in the slot map */
     uint16_t owner[REDIS_SLOTS];               /* index of nodes, or REDIS_NO_NODE */
     unsigned slots[REDIS_NODES_MAX];           /* that a node serves */
