@@ -155,9 +155,10 @@ void command_status(struct appliance *appliance, char *arguments)
     print_redis(appliance->persistence);
     print_fleet(appliance->persistence);
     answer("\"peers\": %llu, \"torrents\": %llu, \"refused\": %llu, \"evicted\": %llu, "
-           "\"cpu\": %.3f, \"resident_kib\": %ld}",
+           "\"tables_bytes\": %llu, \"cpu\": %.3f, \"resident_kib\": %ld}",
            (unsigned long long)counters.peers[0] + counters.peers[1],
            (unsigned long long)counters.torrents[0] + counters.torrents[1],
            (unsigned long long)counters.peers_refused,
-           (unsigned long long)counters.torrents_evicted, cpu_seconds(), resident_kib());
+           (unsigned long long)counters.torrents_evicted,
+           (unsigned long long)counters.memory_reserved, cpu_seconds(), resident_kib());
 }
