@@ -29,6 +29,10 @@ class Row:
     def as_dict(self):
         return {**asdict(self), "met": self.met()}
 
+    @classmethod
+    def from_dict(cls, fields):
+        return cls(**{name: value for name, value in fields.items() if name != "met"})
+
 
 @contextmanager
 def cluster(directory, **options):
