@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What outlives a restart: swarms in files."""
+"""What outlives a restart: swarms in files, or in Redis."""
+
+import subprocess
+from contextlib import contextmanager
 
 import pytest
 
+import sandbox
 from testbed import ControlError, wait_until
 
 INTERVAL = 2  # seconds
+REDIS_PORT = 6379
 
 
 @pytest.fixture
@@ -69,3 +74,26 @@ def test_nothing_is_stored_when_so_configured(testbed):
     with testbed.running() as musterd:
         with pytest.raises(ControlError, match="store.type is none"):
             musterd.call("store")
+
+
+@contextmanager
+def redis_server(namespace, directory):
+    """A single Redis on loopback."""
+    with namespace:
+        process = subprocess.Popen(["redis-server", "--port", str(REDIS_PORT), "--bind", "127.0.0.1", "--save", "",
+                                    "--dir", directory], stdout=subprocess.DEVNULL,
+                                   preexec_fn=sandbox.die_with_parent)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_redis_is_found_by_name_though_system_calls_are_refused(testbed, tmp_path, info_hash):
+    settings = {"store": {"type": "redis", "interval": f"{INTERVAL}s"}, "confine": {"seccomp": True},
+                "redis": {"nodes": [f"localhost:{REDIS_PORT}"], "mode": "single"}}
+    with redis_server(testbed.host, tmp_path), testbed.running(settings) as musterd:
+        wait_until(lambda: is_loaded(musterd), 15, what="what is stored is loaded")
+        announce(testbed, info_hash, range(5))
+        wait_until(lambda: musterd.call("store")["snapshot"]["peers"] == 5, 3 * INTERVAL)
