@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "controlplane/fleet/delta_batch.h"
 #include "controlplane/fleet/member_record.h"
 #include "controlplane/store/bytes.h"
+#include "controlplane/store/chunk.h"
 #include "controlplane/store/redis_slots.h"
 
 enum {
@@ -101,23 +104,80 @@ static void say_input(struct answer *answer)
     answer->size += input_bytes(input, answer->bytes + answer->size, most);
 }
 
-/* A piece of the input behind a header that would pass: magic, version, size and checksum. */
-static size_t sealed(uint8_t piece[PIECE], const char *magic, uint16_t header_size)
+/* What a field ought to be; now and then something else. */
+static uint32_t likely(uint32_t value)
 {
-    size_t size = header_size;
+    return input_u8(input) < 240 ? value : input_u32(input);
+}
 
-    memset(piece, 0, PIECE);
+/* Puts magic, version, size and checksum right, so that the rest is looked at. */
+static size_t seal(uint8_t *piece, size_t size, const char *magic, uint16_t header_size)
+{
     memcpy(piece, magic, 4);
-    bytes_put_u16(piece + 4, (uint16_t)(1 + (input_u8(input) == 200)));
+    bytes_put_u16(piece + 4, (uint16_t)likely(1));
     bytes_put_u16(piece + 6, header_size);
-    bytes_put_u16(piece + 16, FORGED_REDIS_MEMBER);
-    size = 16 + input_bytes(input, piece + 16, 16u + input_u8(input) * 3u);
-    if (size < header_size)
-        size = header_size;
-    if (!strcmp(magic, "MSCK")) /* else hardly any would pass */
-        bytes_put_u32(piece + 20, (uint32_t)(size - header_size));
     bytes_put_u64(piece + 8, XXH64(piece + 16, size - 16, bytes_get_u64(piece)));
     return size;
+}
+
+static size_t forge_chunk(uint8_t *piece, unsigned chunk)
+{
+    unsigned entries = input_u8(input) % 4, peers = 0;
+    size_t size = CHUNK_HEADER_SIZE;
+
+    for (unsigned i = 0; i < entries; i++) {
+        unsigned count = input_u8(input) % 8, family = input_u8(input) & 1;
+
+        size += input_bytes(input, piece + size, 20);
+        piece[size++] = (uint8_t)likely(count << 1 | family);
+        piece[size++] = input_u8(input);
+        size += input_bytes(input, piece + size, count * chunk_peer_size(family));
+        peers += count;
+    }
+    bytes_put_u16(piece + 16, (uint16_t)likely(FORGED_REDIS_MEMBER));
+    bytes_put_u16(piece + 18, (uint16_t)likely(chunk));
+    bytes_put_u32(piece + 20, likely((uint32_t)size - CHUNK_HEADER_SIZE));
+    bytes_put_u32(piece + 24, likely(entries));
+    bytes_put_u32(piece + 28, likely(peers));
+    bytes_put_u64(piece + 56, (uint64_t)time(NULL) + input_u8(input) - 128);
+    return seal(piece, size, "MSCK", CHUNK_HEADER_SIZE);
+}
+
+static size_t forge_batch(uint8_t *piece, unsigned stream, unsigned sequence)
+{
+    unsigned records = input_u8(input) % 8;
+    size_t size = DELTA_BATCH_HEADER_SIZE;
+
+    for (unsigned i = 0; i < records; i++) {
+        unsigned kind = likely(input_u8(input) & 3);
+
+        piece[size++] = (uint8_t)kind;
+        size += input_bytes(input, piece + size, kind & 1 ? 40 : 28);
+    }
+    bytes_put_u16(piece + 16, (uint16_t)likely(FORGED_REDIS_MEMBER));
+    bytes_put_u16(piece + 18, (uint16_t)likely(stream));
+    bytes_put_u32(piece + 20, likely(records));
+    bytes_put_u64(piece + 24, likely(1));
+    bytes_put_u64(piece + 32, likely(sequence));
+    bytes_put_u64(piece + 40, likely(0));
+    bytes_put_u64(piece + 48, (uint64_t)time(NULL) * 1000 + input_u16(input));
+    return seal(piece, size, "MSDL", DELTA_BATCH_HEADER_SIZE);
+}
+
+static size_t forge_member(uint8_t *piece, unsigned number)
+{
+    unsigned streams = input_u8(input) % 4;
+    size_t size = MEMBER_RECORD_HEADER_SIZE;
+
+    input_bytes(input, piece + 24, size - 24);
+    size += 24 * (size_t)streams;
+    input_bytes(input, piece + MEMBER_RECORD_HEADER_SIZE, size - MEMBER_RECORD_HEADER_SIZE);
+    bytes_put_u16(piece + 16, (uint16_t)likely(number));
+    bytes_put_u16(piece + 18, (uint16_t)likely(input_u8(input) % 3));
+    bytes_put_u16(piece + 20, (uint16_t)likely(1));
+    bytes_put_u16(piece + 22, (uint16_t)likely(streams));
+    bytes_put_u64(piece + 40, input_u8(input)); /* beat */
+    return seal(piece, size, "MSMB", MEMBER_RECORD_HEADER_SIZE);
 }
 
 static void say_slots(struct answer *answer)
@@ -148,25 +208,25 @@ static void say_proper(struct answer *answer, const char *name)
         say(answer, "+OK\r\n");
 }
 
-/* What the question asks for, made of the input. */
+/* What the question asks for, made of the input; `key`: {tag}:kind:appliance[:chunk or stream]. */
 static void say_forged(struct answer *answer, const char *name, const char *key)
 {
-    uint8_t piece[PIECE];
-    size_t size;
+    const char *last = strrchr(key, ':');
+    unsigned number = last ? (unsigned)atoi(last + 1) : 0;
+    uint8_t piece[PIECE] = {0};
 
-    if (!strcmp(name, "GET")) {
-        bool member = strstr(key, ":m:") != NULL;
-
-        size = sealed(piece, member ? "MSMB" : "MSCK", member ? MEMBER_RECORD_HEADER_SIZE : 64);
-        say_bulk(answer, piece, size);
+    if (!strcmp(name, "GET") && strstr(key, ":m:")) {
+        say_bulk(answer, piece, forge_member(piece, number));
+    } else if (!strcmp(name, "GET")) {
+        say_bulk(answer, piece, forge_chunk(piece, number));
     } else if (!strcmp(name, "XREAD")) {
-        unsigned entries = 1 + input_u8(input) % 3;
+        unsigned entries = 1 + input_u8(input) % 3, first = 1 + input_u8(input) % 4;
 
         say(answer, "*1\r\n*2\r\n$1\r\nk\r\n*%u\r\n", entries);
         for (unsigned i = 0; i < entries; i++) {
+            memset(piece, 0, sizeof(piece));
             say(answer, "*2\r\n$3\r\n%u-%u\r\n*2\r\n$1\r\nb\r\n", i % 10, input_u8(input) % 10);
-            size = sealed(piece, "MSDL", 64);
-            say_bulk(answer, piece, size);
+            say_bulk(answer, piece, forge_batch(piece, number, first + i));
         }
     } else {
         say_slots(answer);
@@ -210,7 +270,10 @@ static void say_error(struct answer *answer)
 static bool make_answer(struct answer *answer, const redisReply *request)
 {
     const char *name = request->element[0]->str;
-    const char *key = request->elements > 1 ? request->element[1]->str : "";
+    bool read = !strcmp(name, "XREAD") && request->elements > 4;
+    const char *key = read                    ? request->element[4]->str
+                      : request->elements > 1 ? request->element[1]->str
+                                              : "";
     enum { FORGED, RAW, ERROR, HANG_UP, SILENCE, NIL, NUMBER, CUT, HUGE, EMPTY, KINDS };
     unsigned choice = input_left(input) > 0 ? input_u8(input) % (2 * KINDS) : KINDS;
 
