@@ -6,7 +6,6 @@
  */
 #include <event2/event.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,17 +29,6 @@ static struct appliance appliance = {
                .timeouts = {.peer = 4500, .torrent = 14400},
                .deltas = 1 << 16},
 };
-
-void answer(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    putchar('\n');
-    fflush(stdout);
-}
 
 static void on_note(void *user, bool warning, const char *text)
 {

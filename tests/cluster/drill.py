@@ -82,6 +82,8 @@ class Appliance:
 
     instances = []
 
+    program = PROGRAM
+
     def __init__(self, directory, *options):
         self.options = [str(option) for option in options]
         self.log_path = Path(directory) / f"appliance-{time.monotonic_ns()}.log"
@@ -96,7 +98,7 @@ class Appliance:
 
     def start(self):
         self.unread = b""
-        self.process = subprocess.Popen([PROGRAM, *self.options], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([self.program, *self.options], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, bufsize=0,
                                         stderr=open(self.log_path, "a", encoding="utf-8"))
 

@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the drills' appliance tells of itself. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
 #include "appliance.h"
+
+void answer(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+    fflush(stdout);
+}
 
 static double cpu_seconds(void)
 {
