@@ -7,6 +7,16 @@
 #include "confine.h"
 #include "log.h"
 
+/*
+ * What getaddrinfo() reads, for Redis nodes given by name. A file that is replaced meanwhile is a
+ * new one, and is seen at the next start; so systemd-resolved's are allowed with their folder.
+ */
+static const char *const resolver_files[] = {"/etc/hosts",       "/etc/host.conf",
+                                             "/etc/gai.conf",    "/etc/nsswitch.conf",
+                                             "/etc/resolv.conf", "/run/systemd/resolve"};
+
+enum { RESOLVER_FILES = sizeof(resolver_files) / sizeof(resolver_files[0]) };
+
 /* Where the running tracker's files are. */
 static int confine_to_files(const struct controlplane *controlplane, char *error, size_t error_size)
 {
@@ -15,9 +25,9 @@ static int confine_to_files(const struct controlplane *controlplane, char *error
     char settings[CONFINE_PATH_SIZE], lists[CONFINE_PATH_SIZE] = "";
     char keys[CONFINE_PATH_SIZE], socket[CONFINE_PATH_SIZE];
     char memif[DATAPLANE_PORTS_MAX][CONFINE_PATH_SIZE];
-    const char *readable[] = {
-        settings,     lists, config->confine.readable, config->persistence.redis.password_file,
-        "/proc/self", NULL};
+    const char *readable[RESOLVER_FILES + 6] = {settings, lists, config->confine.readable,
+                                                config->persistence.redis.password_file,
+                                                "/proc/self"};
     const char *writable[DATAPLANE_PORTS_MAX + 5] = {keys, socket, STEERING_PIN_ROOT};
     unsigned count = 3;
 
@@ -26,6 +36,8 @@ static int confine_to_files(const struct controlplane *controlplane, char *error
     confine_folder_of(config->connection_id.key_file, keys);
     if (*config->access.file)
         confine_folder_of(config->access.file, lists);
+    for (unsigned i = 0; config->persistence.kind == PERSISTENCE_REDIS && i < RESOLVER_FILES; i++)
+        readable[5 + i] = resolver_files[i];
     if (config->persistence.kind == PERSISTENCE_FILE)
         writable[count++] = config->persistence.directory;
     for (unsigned i = 0; i < dataplane->ports_count; i++) {
