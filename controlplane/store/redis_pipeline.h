@@ -25,7 +25,8 @@ struct redis_pipeline_owner {
 
 struct redis_pipeline;
 
-/* Begins to connect; the host is a number. NULL if that fails at once; `owner` is then told nothing. */
+/* Begins to connect; the host is a number. NULL if that fails at once; `owner` is then told
+ * nothing. */
 struct redis_pipeline *redis_pipeline_open(struct event_base *base,
                                            const struct redis_address *address,
                                            const struct redis_pipeline_owner *owner);
