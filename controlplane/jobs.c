@@ -49,11 +49,11 @@ struct jobs *jobs_new(struct event_base *base, struct dataplane *dataplane)
 {
     struct jobs *jobs = calloc(1, sizeof(*jobs));
 
-    if (jobs == NULL)
+    if (!jobs)
         return NULL;
     jobs->dataplane = dataplane;
     jobs->timer = evtimer_new(base, on_timer, jobs);
-    if (jobs->timer == NULL) {
+    if (!jobs->timer) {
         free(jobs);
         return NULL;
     }
@@ -62,7 +62,7 @@ struct jobs *jobs_new(struct event_base *base, struct dataplane *dataplane)
 
 void jobs_free(struct jobs *jobs)
 {
-    if (jobs == NULL)
+    if (!jobs)
         return;
     event_free(jobs->timer);
     free(jobs);

@@ -34,7 +34,7 @@ long call_number(const struct call *call, const char *name, long fallback)
 {
     const json_t *value = json_object_get(call->params, name);
 
-    return value != NULL ? (long)json_integer_value(value) : fallback;
+    return value ? (long)json_integer_value(value) : fallback;
 }
 
 static void call_free(struct call *call)
@@ -47,11 +47,11 @@ static void call_free(struct call *call)
 /* Steals `reply`. */
 static void end(struct call *call, json_t *reply)
 {
-    if (call->id == NULL) {
+    if (!call->id) {
         json_decref(reply);
         reply = NULL;
     }
-    if (call->reply != NULL)
+    if (call->reply)
         call->reply(call->user, reply);
     else
         json_decref(reply);
@@ -63,7 +63,7 @@ static void end(struct call *call, json_t *reply)
 
 void call_result(struct call *call, json_t *result)
 {
-    if (result == NULL)
+    if (!result)
         end(call, json_rpc_error(call->id, JSON_RPC_INTERNAL_ERROR, "out of memory", NULL));
     else
         end(call, json_rpc_result(call->id, result));
@@ -88,13 +88,13 @@ static void run(struct call *call, const struct json_rpc_request *request)
         command_by_method(service->table, service->count, request->method);
     char usage[256], hint[300], problem[160];
 
-    if (command == NULL) {
+    if (!command) {
         call_error(call, JSON_RPC_METHOD_NOT_FOUND, "docs/control.md lists the methods",
                    "there is no method \"%.64s\"", request->method);
         return;
     }
     call->params = command_check_params(command, request->params, problem, sizeof(problem));
-    if (call->params == NULL) {
+    if (!call->params) {
         command_usage(command, usage, sizeof(usage));
         snprintf(hint, sizeof(hint), "as a command: %s", usage);
         call_error(call, JSON_RPC_INVALID_PARAMS, hint, "%s", problem);
@@ -110,13 +110,13 @@ struct call *call_start(const struct call_service *service, json_t *json, call_r
     const char *problem = json_rpc_parse(json, &request);
     struct call *call;
 
-    if (problem != NULL) {
+    if (problem) {
         reply(user, json_rpc_error(request.id, JSON_RPC_INVALID_REQUEST, problem,
                                    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}"));
         return NULL;
     }
     call = calloc(1, sizeof(*call));
-    if (call == NULL) {
+    if (!call) {
         reply(user, NULL);
         return NULL;
     }

@@ -33,7 +33,7 @@ const struct command *command_by_words(const struct command *table, unsigned cou
 
         if (strcmp(table[i].noun, noun) != 0)
             continue;
-        if (wanted == NULL || (verb != NULL && strcmp(wanted, verb) == 0))
+        if (!wanted || (verb && strcmp(wanted, verb) == 0))
             return &table[i];
     }
     return NULL;
@@ -64,10 +64,10 @@ void command_usage(const struct command *command, char *usage, size_t size)
     FILE *out = fmemopen(usage, size, "w");
 
     usage[0] = '\0';
-    if (out == NULL)
+    if (!out)
         return;
     fputs(command->noun, out);
-    if (command->verb != NULL)
+    if (command->verb)
         fprintf(out, " %s", command->verb);
     for (const struct argument *argument = command->arguments; argument->kind != ARGUMENT_NONE;
          argument++)
@@ -80,12 +80,12 @@ static bool is_choice(const char *choices, const char *text)
 {
     size_t length = strlen(text);
 
-    while (length > 0 && strchr(text, '|') == NULL) {
+    while (length > 0 && !strchr(text, '|')) {
         if (strncmp(choices, text, length) == 0 &&
             (choices[length] == '|' || choices[length] == '\0'))
             return true;
         choices = strchr(choices, '|');
-        if (choices == NULL)
+        if (!choices)
             break;
         choices++;
     }
@@ -97,7 +97,7 @@ static bool check_text(const struct argument *argument, const json_t *value, cha
 {
     const char *text = json_string_value(value);
 
-    if (text == NULL) {
+    if (!text) {
         snprintf(error, error_size, "%s must be a string", argument->name);
     } else if (strlen(text) != json_string_length(value) || text[0] == '\0') {
         snprintf(error, error_size, "%s is empty or holds a zero byte", argument->name);
@@ -144,7 +144,7 @@ static json_t *name_params(const struct command *command, const json_t *params, 
     for (unsigned i = 0; i < json_array_size(params); i++) {
         const struct argument *argument = command_argument(command, i);
 
-        if (argument == NULL) {
+        if (!argument) {
             snprintf(error, error_size, "too many parameters");
             json_decref(named);
             return NULL;
@@ -174,7 +174,7 @@ static bool check_all(const struct command *command, json_t *params, char *error
     json_object_foreach(params, name, value)
     {
         argument = find_argument(command, name);
-        if (argument == NULL) {
+        if (!argument) {
             snprintf(error, error_size, "unknown parameter \"%.32s\"", name);
             return false;
         }
@@ -182,7 +182,7 @@ static bool check_all(const struct command *command, json_t *params, char *error
             return false;
     }
     for (unsigned i = 0; (argument = command_argument(command, i)) != NULL; i++) {
-        if (argument->required && json_object_get(params, argument->name) == NULL) {
+        if (argument->required && !json_object_get(params, argument->name)) {
             snprintf(error, error_size, "%s is missing", argument->name);
             return false;
         }
@@ -195,13 +195,13 @@ json_t *command_check_params(const struct command *command, const json_t *params
 {
     json_t *named;
 
-    if (params == NULL)
+    if (!params)
         named = json_object();
     else if (json_is_array(params))
         named = name_params(command, params, error, error_size);
     else
         named = json_copy((json_t *)params);
-    if (named != NULL && !check_all(command, named, error, error_size)) {
+    if (named && !check_all(command, named, error, error_size)) {
         json_decref(named);
         return NULL;
     }

@@ -41,11 +41,11 @@ int console_start(struct controlplane *controlplane, struct console **started, c
     int status = -ENOMEM;
 
     snprintf(error, error_size, "out of memory");
-    if (console == NULL)
+    if (!console)
         return status;
     console->controlplane = controlplane;
     console->observation = observation_new(controlplane->dataplane, controlplane->steering);
-    if (console->observation != NULL)
+    if (console->observation)
         status = open_control(console, error, error_size);
     if (status == 0)
         status = open_http(console, error, error_size);
@@ -69,7 +69,7 @@ const struct observation *console_observation(const struct console *console)
 
 void console_stop(struct console *console)
 {
-    if (console == NULL)
+    if (!console)
         return;
     http_close(console->http);
     control_socket_close(console->control);

@@ -34,7 +34,7 @@ static void send_json(struct client *client, const json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
 
-    if (text != NULL) {
+    if (text) {
         client_send(client, text, strlen(text));
         client_send(client, "\n", 1);
     }
@@ -45,7 +45,7 @@ static void exchange_end(struct exchange *exchange)
 {
     struct client *client = exchange->client;
 
-    if (client != NULL) {
+    if (client) {
         if (exchange->batch && json_array_size(exchange->replies) > 0)
             send_json(client, exchange->replies);
         else if (!exchange->batch && json_array_size(exchange->replies) == 1)
@@ -63,7 +63,7 @@ static void on_reply(void *user, json_t *reply)
 {
     struct exchange *exchange = user;
 
-    if (reply != NULL)
+    if (reply)
         json_array_append_new(exchange->replies, reply);
     exchange->call = NULL;
     if (!exchange->running)
@@ -74,13 +74,13 @@ static void on_reply(void *user, json_t *reply)
 static void advance(struct exchange *exchange)
 {
     exchange->running = true;
-    while (exchange->call == NULL && exchange->next < json_array_size(exchange->requests)) {
+    while (!exchange->call && exchange->next < json_array_size(exchange->requests)) {
         json_t *request = json_array_get(exchange->requests, exchange->next++);
 
         exchange->call = call_start(exchange->service, request, on_reply, exchange);
     }
     exchange->running = false;
-    if (exchange->call == NULL)
+    if (!exchange->call)
         exchange_end(exchange);
 }
 
@@ -98,7 +98,7 @@ static void start_exchange(struct client *client, json_t *json)
     struct control_socket *socket = client_context(client);
     struct exchange *exchange = calloc(1, sizeof(*exchange));
 
-    if (exchange == NULL) {
+    if (!exchange) {
         json_decref(json);
         client_close(client);
         return;
@@ -125,7 +125,7 @@ static void handle(struct client *client, char *line, size_t length)
         return;
     }
     json = json_loadb(line, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
-    if (json == NULL) {
+    if (!json) {
         snprintf(message, sizeof(message), "not JSON: %s at byte %d", problem.text,
                  problem.position);
         refuse(client, JSON_RPC_PARSE_ERROR, message, "one JSON object a line");
@@ -145,7 +145,7 @@ static void gone(struct client *client)
     struct exchange *exchange = client_request(client);
 
     exchange->client = NULL;
-    if (exchange->call != NULL) {
+    if (exchange->call) {
         call_abandon(exchange->call);
         exchange_end(exchange);
     }
@@ -182,7 +182,7 @@ int control_socket_open(struct event_base *base, const char *path, const char *g
     struct control_socket *socket = calloc(1, sizeof(*socket));
     int status;
 
-    if (socket == NULL)
+    if (!socket)
         return -ENOMEM;
     socket->service = *service;
     status =
@@ -192,7 +192,7 @@ int control_socket_open(struct event_base *base, const char *path, const char *g
         return status;
     }
     socket->server = server_new(base, socket->listener.fd, &protocol, socket);
-    if (socket->server == NULL) {
+    if (!socket->server) {
         unix_listener_remove(&socket->listener);
         free(socket);
         return -ENOMEM;
@@ -203,7 +203,7 @@ int control_socket_open(struct event_base *base, const char *path, const char *g
 
 void control_socket_close(struct control_socket *socket)
 {
-    if (socket == NULL)
+    if (!socket)
         return;
     server_free(socket->server);
     unix_listener_remove(&socket->listener);

@@ -23,12 +23,12 @@ enum health health_of(const struct console *console, char *reason, size_t size)
     const struct dataplane_port_info *down = port_down(observation);
 
     reason[0] = '\0';
-    if (console->controlplane->failing != NULL)
+    if (console->controlplane->failing)
         snprintf(reason, size, "%s", console->controlplane->failing);
     else if (stuck >= 0)
         snprintf(reason, size, "worker %d on core %u has stopped: see the log, then restart", stuck,
                  observation_worker(observation, (unsigned)stuck)->core);
-    else if (down != NULL)
+    else if (down)
         snprintf(reason, size, "the link of port %s is down", down->name);
     else
         return console->controlplane->draining ? HEALTH_DRAINING : HEALTH_OK;

@@ -100,7 +100,7 @@ static void serve_page(const struct request *request, const char *query)
 static unsigned history_seconds(const char *query)
 {
     const char *value = strstr(query, "history=");
-    unsigned long seconds = value != NULL ? strtoul(value + strlen("history="), NULL, 10) : 0;
+    unsigned long seconds = value ? strtoul(value + strlen("history="), NULL, 10) : 0;
 
     return seconds < OBSERVATION_HISTORY ? (unsigned)seconds : OBSERVATION_HISTORY;
 }
@@ -166,11 +166,11 @@ static void route(const struct request *request, char *target)
 {
     char *query = strchr(target, '?');
 
-    if (query != NULL)
+    if (query)
         *query++ = '\0';
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (strcmp(routes[i].path, target) == 0) {
-            routes[i].serve(request, query != NULL ? query : "");
+            routes[i].serve(request, query ? query : "");
             return;
         }
     }
@@ -185,7 +185,7 @@ static void handle(struct client *client, char *text, size_t length)
     char *target = strsep(&line, " ");
     struct request request = {.client = client};
 
-    if (target == NULL || line == NULL || target[0] != '/' || strncmp(line, "HTTP/1.", 7) != 0) {
+    if (!target || !line || target[0] != '/' || strncmp(line, "HTTP/1.", 7) != 0) {
         answer_text(&request, HTTP_400, "not a request of HTTP/1.1");
         return;
     }
@@ -269,13 +269,13 @@ struct http *http_serve(struct event_base *base, int fd, const struct console *c
 {
     struct http *http = calloc(1, sizeof(*http));
 
-    if (http == NULL) {
+    if (!http) {
         close(fd);
         return NULL;
     }
     http->console = console;
     http->server = server_new(base, fd, &protocol, http);
-    if (http->server == NULL) {
+    if (!http->server) {
         free(http);
         return NULL;
     }
@@ -295,7 +295,7 @@ int http_open(struct event_base *base, const struct dataplane_address *address,
         return fd;
     }
     *http = http_serve(base, fd, console);
-    if (*http == NULL)
+    if (!*http)
         return -ENOMEM;
     (*http)->port = port;
     return 0;
@@ -303,7 +303,7 @@ int http_open(struct event_base *base, const struct dataplane_address *address,
 
 void http_close(struct http *http)
 {
-    if (http == NULL)
+    if (!http)
         return;
     server_free(http->server);
     free(http);

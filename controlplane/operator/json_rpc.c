@@ -11,26 +11,25 @@ const char *json_rpc_parse(json_t *json, struct json_rpc_request *request)
     *request = (struct json_rpc_request){
         .method = json_string_value(json_object_get(json, "method")),
         .params = json_object_get(json, "params"),
-        .notification = id == NULL,
+        .notification = !id,
     };
     if (!json_is_object(json))
         return "a request is a JSON object";
-    if (id != NULL && !json_is_string(id) && !json_is_number(id) && !json_is_null(id))
+    if (id && !json_is_string(id) && !json_is_number(id) && !json_is_null(id))
         return "\"id\" must be a string, a number or null";
     request->id = id;
-    if (version == NULL || strcmp(version, "2.0") != 0)
+    if (!version || strcmp(version, "2.0") != 0)
         return "\"jsonrpc\" must be \"2.0\"";
-    if (request->method == NULL)
+    if (!request->method)
         return "\"method\" must be a string";
-    if (request->params != NULL && !json_is_object(request->params) &&
-        !json_is_array(request->params))
+    if (request->params && !json_is_object(request->params) && !json_is_array(request->params))
         return "\"params\" must be an object or an array";
     return NULL;
 }
 
 static json_t *reply_to(json_t *id)
 {
-    return json_pack("{s:s, s:O}", "jsonrpc", "2.0", "id", id != NULL ? id : json_null());
+    return json_pack("{s:s, s:O}", "jsonrpc", "2.0", "id", id ? id : json_null());
 }
 
 json_t *json_rpc_result(json_t *id, json_t *result)
@@ -46,9 +45,9 @@ json_t *json_rpc_error(json_t *id, enum json_rpc_code code, const char *message,
     json_t *reply = reply_to(id);
     json_t *error = json_pack("{s:i, s:s}", "code", code, "message", message);
 
-    if (error == NULL) /* a message that isn't UTF-8 */
+    if (!error) /* a message that isn't UTF-8 */
         error = json_pack("{s:i, s:s}", "code", code, "message", "(unprintable)");
-    if (hint != NULL)
+    if (hint)
         json_object_set_new(error, "data", json_pack("{s:s}", "hint", hint));
     json_object_set_new(reply, "error", error);
     return reply;

@@ -228,7 +228,7 @@ static void xdp_packets(const struct writer *writer, size_t offset)
 #undef VERDICT
     const uint64_t *counters = observation_totals(writer->console->observation)->xdp;
 
-    if (writer->console->controlplane->steering == NULL)
+    if (!writer->console->controlplane->steering)
         return;
     for (unsigned verdict = 0; verdict < STEERING_COUNTERS; verdict++)
         sample_labelled(writer, "verdict", verdicts[verdict], (double)counters[verdict]);
@@ -316,7 +316,7 @@ static void http_answers(const struct writer *writer, size_t offset)
 {
     char number[16];
 
-    for (enum http_code code = 0; code < HTTP_CODES && writer->console->http != NULL; code++) {
+    for (enum http_code code = 0; code < HTTP_CODES && writer->console->http; code++) {
         snprintf(number, sizeof(number), "%u", http_code_number(code));
         sample_labelled(writer, "code", number, (double)http_requests(writer->console->http, code));
     }

@@ -78,7 +78,7 @@ void observation_refresh(struct observation *observation)
     }
     for (unsigned port = 0; port < observation->ports; port++)
         dataplane_port_info(observation->dataplane, port, &now->ports[port]);
-    if (observation->steering != NULL)
+    if (observation->steering)
         steering_counters(observation->steering, now->totals.xdp);
 }
 
@@ -224,7 +224,7 @@ struct observation *observation_new(struct dataplane *dataplane, struct steering
 {
     struct observation *observation = calloc(1, sizeof(*observation));
 
-    if (observation == NULL)
+    if (!observation)
         return NULL;
     observation->dataplane = dataplane;
     observation->steering = steering;

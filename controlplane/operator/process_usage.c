@@ -27,7 +27,7 @@ uint64_t process_resident_bytes(void)
     FILE *file = fopen("/proc/self/statm", "re");
     uint64_t pages = 0;
 
-    if (file == NULL)
+    if (!file)
         return 0;
     if (fscanf(file, "%*s %" SCNu64, &pages) != 1)
         pages = 0;
@@ -41,7 +41,7 @@ int process_open_fds(void)
     const struct dirent *entry;
     int count = -1; /* the directory's own */
 
-    if (directory == NULL)
+    if (!directory)
         return -1;
     while ((entry = readdir(directory)) != NULL)
         count += entry->d_name[0] != '.';

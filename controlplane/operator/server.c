@@ -48,11 +48,11 @@ static void client_free(struct client *client)
         server->protocol->gone(client);
     TAILQ_REMOVE(&server->clients, client, link);
     server->clients_count--;
-    if (client->stream != NULL)
+    if (client->stream)
         bufferevent_free(client->stream);
-    if (client->deadline != NULL)
+    if (client->deadline)
         event_free(client->deadline);
-    if (client->turn != NULL)
+    if (client->turn)
         event_free(client->turn);
     free(client);
 }
@@ -94,7 +94,7 @@ static void handle_request(struct client *client, struct evbuffer *input, size_t
     char *request = malloc(length + 1);
 
     set_deadline(client, 0);
-    if (request == NULL) {
+    if (!request) {
         client_free(client);
         return;
     }
@@ -211,13 +211,13 @@ static bool client_open(struct client *client, evutil_socket_t fd)
     const struct timeval reply = {.tv_sec = protocol->reply_seconds};
 
     client->stream = bufferevent_socket_new(client->server->base, fd, BEV_OPT_CLOSE_ON_FREE);
-    if (client->stream == NULL) {
+    if (!client->stream) {
         close(fd);
         return false;
     }
     client->deadline = evtimer_new(client->server->base, on_deadline, client);
     client->turn = evtimer_new(client->server->base, on_turn, client);
-    if (client->deadline == NULL || client->turn == NULL)
+    if (!client->deadline || !client->turn)
         return false;
     bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
     bufferevent_setwatermark(client->stream, EV_READ, 0, protocol->request_max);
@@ -232,7 +232,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     struct server *server = arg;
     struct client *client = make_room(server) ? calloc(1, sizeof(*client)) : NULL;
 
-    if (client == NULL) {
+    if (!client) {
         close(fd);
         return;
     }
@@ -248,7 +248,7 @@ struct server *server_new(struct event_base *base, int fd, const struct server_p
 {
     struct server *server = calloc(1, sizeof(*server));
 
-    if (server == NULL) {
+    if (!server) {
         close(fd);
         return NULL;
     }
@@ -258,10 +258,10 @@ struct server *server_new(struct event_base *base, int fd, const struct server_p
     server->base = base;
     server->listener = evconnlistener_new(
         base, on_accept, server, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
-    if (server->listener == NULL)
+    if (!server->listener)
         close(fd);
     server->resume = evtimer_new(base, on_resume, server);
-    if (server->listener == NULL || server->resume == NULL) {
+    if (!server->listener || !server->resume) {
         server_free(server);
         return NULL;
     }
@@ -282,15 +282,15 @@ void server_free(struct server *server)
 {
     struct client *client;
 
-    if (server == NULL)
+    if (!server)
         return;
     while ((client = TAILQ_FIRST(&server->clients)) != NULL) {
         flush(client); /* NOLINT(clang-analyzer-unix.Malloc): who was freed has left the list */
         client_free(client);
     }
-    if (server->listener != NULL)
+    if (server->listener)
         evconnlistener_free(server->listener);
-    if (server->resume != NULL)
+    if (server->resume)
         event_free(server->resume);
     free(server);
 }

@@ -57,7 +57,7 @@ static int give_to_group(const char *path, const char *name, char *error, size_t
     if (name[0] == '\0')
         return 0;
     group = getgrnam(name);
-    if (group == NULL) {
+    if (!group) {
         snprintf(error, error_size,
                  "there is no group \"%s\": addgroup --system %s, or change "
                  "control.group",

@@ -122,7 +122,7 @@ static json_t *view_xdp_mode(const struct console *console, const struct datapla
 {
     const struct steering *steering = console->controlplane->steering;
 
-    return steering != NULL ? json_string(steering_mode_of(steering, info->name)) : json_null();
+    return steering ? json_string(steering_mode_of(steering, info->name)) : json_null();
 }
 
 static json_t *view_port(const struct console *console, unsigned port)
@@ -208,7 +208,7 @@ json_t *view_xdp(const struct console *console, bool moving_only)
     const uint64_t *counters = observation_totals(observation)->xdp;
     json_t *view;
 
-    if (console->controlplane->steering == NULL)
+    if (!console->controlplane->steering)
         return json_null();
     view = json_array();
     for (unsigned counter = 0; counter < STEERING_COUNTERS; counter++)
@@ -254,7 +254,7 @@ static unsigned xdp_drops(const struct console *console, struct drop *drops)
     const uint64_t *counters = observation_totals(observation)->xdp;
     unsigned count = 0;
 
-    if (console->controlplane->steering == NULL)
+    if (!console->controlplane->steering)
         return 0;
 #define SET_DROP(reason_name, help)                                                                \
     drops[count++] = (struct drop){                                                                \

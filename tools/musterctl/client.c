@@ -42,7 +42,7 @@ struct client *client_connect(const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct client *client = calloc(1, sizeof(*client));
 
-    if (client == NULL || strlen(path) >= sizeof(address.sun_path)) {
+    if (!client || strlen(path) >= sizeof(address.sun_path)) {
         fprintf(stderr, "musterctl: %s: the path is too long for a socket\n", path);
         free(client);
         return NULL;
@@ -60,7 +60,7 @@ struct client *client_connect(const char *path)
 
 void client_free(struct client *client)
 {
-    if (client == NULL)
+    if (!client)
         return;
     if (client->fd >= 0)
         close(client->fd);
@@ -108,7 +108,7 @@ static char *receive_line(struct client *client)
             size += REPLY_GROWTH + size / 2;
             char *longer = realloc(line, size);
 
-            if (longer == NULL)
+            if (!longer)
                 break;
             line = longer;
         }
@@ -137,9 +137,9 @@ static json_t *exchange(struct client *client, const char *method, json_t *param
     char *line = NULL;
     json_t *reply = NULL;
 
-    if (text != NULL && send_all(client, text, strlen(text)) && send_all(client, "\n", 1))
+    if (text && send_all(client, text, strlen(text)) && send_all(client, "\n", 1))
         line = receive_line(client);
-    if (line == NULL)
+    if (!line)
         fprintf(stderr, "musterctl: %s: no answer: %s\n", client->path, strerror(errno));
     else if ((reply = json_loads(line, 0, NULL)) == NULL)
         fprintf(stderr, "musterctl: %s: what answers there isn't musterd\n", client->path);
@@ -156,9 +156,9 @@ enum client_status client_call(struct client *client, const char *method, json_t
     json_t *result = json_object_get(answer, "result");
     json_t *error = json_object_get(answer, "error");
 
-    *reply = json_incref(result != NULL ? result : error);
+    *reply = json_incref(result ? result : error);
     json_decref(answer);
-    if (result != NULL)
+    if (result)
         return CLIENT_OK;
-    return error != NULL ? CLIENT_REFUSED : CLIENT_LOST;
+    return error ? CLIENT_REFUSED : CLIENT_LOST;
 }

@@ -16,7 +16,7 @@ static json_t *absolute_path(const char *path)
 {
     char folder[PATH_MAX];
 
-    if (path[0] == '/' || getcwd(folder, sizeof(folder)) == NULL)
+    if (path[0] == '/' || !getcwd(folder, sizeof(folder)))
         return json_string(path);
     return json_sprintf("%s/%s", folder, path);
 }
@@ -89,7 +89,7 @@ static bool parse_option(struct parser *parser, const char *word)
     size_t length = strcspn(word, "=");
     const struct argument *argument = find_option(parser->command, word, length);
 
-    if (argument == NULL) {
+    if (!argument) {
         snprintf(parser->error, parser->error_size, "there is no option --%.*s", (int)length, word);
         return false;
     }
@@ -112,7 +112,7 @@ static bool parse_positional(struct parser *parser, const char *word)
 {
     const struct argument *argument = find_positional(parser->command, parser->positionals++);
 
-    if (argument != NULL)
+    if (argument)
         return set_param(parser, argument, to_json(argument, word));
     snprintf(parser->error, parser->error_size, "\"%s\" is one word too many", word);
     return false;
@@ -123,7 +123,7 @@ static bool check_required(struct parser *parser)
     const struct argument *argument;
 
     for (unsigned n = 0; (argument = command_argument(parser->command, n)) != NULL; n++) {
-        if (argument->required && json_object_get(parser->params, argument->name) == NULL) {
+        if (argument->required && !json_object_get(parser->params, argument->name)) {
             snprintf(parser->error, parser->error_size, "%s is missing: %s", argument->name,
                      argument->help);
             return false;
@@ -157,19 +157,19 @@ static void explain_unknown(const char *noun, const char *verb, char *error, siz
     FILE *out = fmemopen(error, size, "w");
     bool known = false;
 
-    for (unsigned i = 0; i < COMMANDS_COUNT && out != NULL; i++) {
+    for (unsigned i = 0; i < COMMANDS_COUNT && out; i++) {
         const struct command *command = &command_table[i];
 
-        if (strcmp(command->noun, noun) != 0 || command->verb == NULL)
+        if (strcmp(command->noun, noun) != 0 || !command->verb)
             continue;
         fprintf(out, known ? ", %s" : "%s: which one? %s", known ? command->verb : noun,
                 command->verb);
         known = true;
     }
-    if (out != NULL && !known)
+    if (out && !known)
         fprintf(out, "there is no command \"%s%s%s\": try help", noun, verb ? " " : "",
                 verb ? verb : "");
-    if (out != NULL)
+    if (out)
         fclose(out);
     error[size - 1] = '\0';
 }
@@ -184,12 +184,12 @@ bool command_line_parse(char *const words[], unsigned count, struct command_line
 
     *line = (struct command_line){0};
     line->command = command_by_words(command_table, COMMANDS_COUNT, words[0], verb);
-    if (line->command == NULL) {
+    if (!line->command) {
         explain_unknown(words[0], verb, error, error_size);
         return false;
     }
     parser.command = line->command;
-    parser.next = line->command->verb != NULL ? 2 : 1;
+    parser.next = line->command->verb ? 2 : 1;
     parser.params = line->params = json_object();
     if (parse_arguments(&parser, &line->json))
         return true;
@@ -205,7 +205,7 @@ static char *unquote(char *from, char *to)
 {
     char quote = '\0';
 
-    for (; *from != '\0' && (quote != '\0' || strchr(" \t\n", *from) == NULL); from++) {
+    for (; *from != '\0' && (quote != '\0' || !strchr(" \t\n", *from)); from++) {
         if (quote == '\0' && (*from == '"' || *from == '\''))
             quote = *from;
         else if (*from == quote)
@@ -233,7 +233,7 @@ int command_line_split(char *line, char *words[], unsigned max)
             return -1;
         words[count++] = line;
         line = unquote(line, line);
-        if (line == NULL)
+        if (!line)
             return -1;
     }
 }
@@ -263,7 +263,7 @@ static void offer_nouns(const struct offer *to)
 static void offer_verbs(const struct offer *to, const char *noun)
 {
     for (unsigned i = 0; i < COMMANDS_COUNT; i++) {
-        if (strcmp(command_table[i].noun, noun) == 0 && command_table[i].verb != NULL)
+        if (strcmp(command_table[i].noun, noun) == 0 && command_table[i].verb)
             offer(to, command_table[i].verb);
     }
 }
@@ -297,17 +297,17 @@ static void offer_arguments(const struct offer *to, const struct command *comman
         argument = strncmp(words[i], "--", 2) == 0
                        ? find_option(command, words[i] + 2, strlen(words[i] + 2))
                        : NULL;
-        if (argument != NULL && argument->kind != ARGUMENT_FLAG && i + 1 == count) {
+        if (argument && argument->kind != ARGUMENT_FLAG && i + 1 == count) {
             offer_values(to, argument);
             return;
         }
-        if (argument != NULL && argument->kind != ARGUMENT_FLAG)
+        if (argument && argument->kind != ARGUMENT_FLAG)
             i++;
         else if (strncmp(words[i], "--", 2) != 0)
             positionals++;
     }
     argument = find_positional(command, positionals);
-    if (argument != NULL)
+    if (argument)
         offer_values(to, argument);
     for (unsigned n = 0; (argument = command_argument(command, n)) != NULL; n++) {
         snprintf(option, sizeof(option), "--%s", argument->name);
@@ -329,9 +329,9 @@ void command_line_complete(char *const words[], unsigned count, const char *pref
     }
     command =
         command_by_words(command_table, COMMANDS_COUNT, words[0], count > 1 ? words[1] : NULL);
-    if (command != NULL && (command->verb == NULL || count > 1))
-        offer_arguments(&to, command, words + (command->verb != NULL ? 2 : 1),
-                        count - (command->verb != NULL ? 2 : 1));
+    if (command && (!command->verb || count > 1))
+        offer_arguments(&to, command, words + (command->verb ? 2 : 1),
+                        count - (command->verb ? 2 : 1));
     else if (count == 1)
         offer_verbs(&to, words[0]);
 }

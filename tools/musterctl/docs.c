@@ -90,7 +90,7 @@ static void print_params(const struct command *command, FILE *out)
 {
     const struct argument *argument;
 
-    if (command_argument(command, 0) == NULL)
+    if (!command_argument(command, 0))
         return;
     fputs("| parameter | type | | meaning |\n|---|---|---|---|\n", out);
     for (unsigned n = 0; (argument = command_argument(command, n)) != NULL; n++) {
@@ -98,12 +98,12 @@ static void print_params(const struct command *command, FILE *out)
                 argument->required ? "required" : "optional", argument->help);
         if (argument->kind == ARGUMENT_NUMBER)
             fprintf(out, "; %ld to %ld", argument->minimum, argument->maximum);
-        if (argument->choices != NULL) {
+        if (argument->choices) {
             fputs("; ", out);
             for (const char *c = argument->choices; *c != '\0'; c++)
                 fputs(*c == '|' ? ", " : (char[]){*c, '\0'}, out);
         }
-        fprintf(out, argument->initial != NULL ? "; default %s |\n" : " |\n", argument->initial);
+        fprintf(out, argument->initial ? "; default %s |\n" : " |\n", argument->initial);
     }
     fputc('\n', out);
 }
@@ -123,7 +123,7 @@ static void print_control(FILE *out)
         command_usage(command, usage, sizeof(usage));
         fprintf(out, "\n### `%s`\n\n%c%s. As a command: `musterctl %s`.\n", command->method,
                 command->summary[0] & ~0x20, command->summary + 1, usage);
-        if (command->details != NULL)
+        if (command->details)
             fprintf(out, "%s\n", command->details);
         fputc('\n', out);
         print_params(command, out);
@@ -188,7 +188,7 @@ static void print_man_command(const struct command *command, FILE *out)
     fprintf(out, "\n%c", command->summary[0] & ~0x20);
     print_roff(command->summary + 1, out);
     fputs(".\n", out);
-    if (command->details != NULL) {
+    if (command->details) {
         print_roff(command->details, out);
         fputc('\n', out);
     }
@@ -198,11 +198,11 @@ static void print_man_command(const struct command *command, FILE *out)
         print_roff(argument->name, out);
         fputc('\n', out);
         print_roff(argument->help, out);
-        if (argument->initial != NULL)
+        if (argument->initial)
             fprintf(out, "; default %s", argument->initial);
         fputc('\n', out);
     }
-    if (command_argument(command, 0) != NULL)
+    if (command_argument(command, 0))
         fputs(".RE\n", out);
 }
 
@@ -257,7 +257,7 @@ static void print_words(const char *choices, FILE *out)
 
 static void print_keys(FILE *out)
 {
-    for (const struct config_key *key = config_keys; key->name != NULL; key++)
+    for (const struct config_key *key = config_keys; key->name; key++)
         fprintf(out, "%s%s", key == config_keys ? "" : " ", key->name);
 }
 
@@ -275,8 +275,8 @@ static void print_case(const struct command *command, FILE *out)
     const struct argument *argument;
     unsigned positionals = 0;
 
-    fprintf(out, "    '%s%s%s')\n", command->noun, command->verb != NULL ? " " : "",
-            command->verb != NULL ? command->verb : "");
+    fprintf(out, "    '%s%s%s')\n", command->noun, command->verb ? " " : "",
+            command->verb ? command->verb : "");
     for (unsigned n = 0; (argument = command_argument(command, n)) != NULL; n++) {
         if (argument->option && argument->kind == ARGUMENT_CHOICE) {
             fprintf(out, "        [[ $previous == --%s ]] && words='", argument->name);
@@ -305,7 +305,7 @@ static void print_case(const struct command *command, FILE *out)
 static void print_noun_cases(FILE *out)
 {
     for (unsigned i = 0; i < COMMANDS_COUNT; i++) {
-        if (command_table[i].verb == NULL)
+        if (!command_table[i].verb)
             continue;
         if (opens_noun(i))
             fprintf(out, "    %s) words='", command_table[i].noun);

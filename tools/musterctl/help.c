@@ -41,9 +41,9 @@ void help_print(FILE *out)
 static void print_argument(const struct argument *argument, FILE *out)
 {
     fprintf(out, "  %s%-12s %s", argument->option ? "--" : "  ", argument->name, argument->help);
-    if (argument->choices != NULL)
+    if (argument->choices)
         fprintf(out, " (%s)", argument->choices);
-    if (argument->initial != NULL)
+    if (argument->initial)
         fprintf(out, "; default %s", argument->initial);
     fputc('\n', out);
 }
@@ -55,7 +55,7 @@ static void print_command(const struct command *command, FILE *out)
 
     command_usage(command, usage, sizeof(usage));
     fprintf(out, "%s\n  %s.\n", usage, command->summary);
-    if (command->details != NULL)
+    if (command->details)
         fprintf(out, "  %s\n", command->details);
     for (unsigned n = 0; (argument = command_argument(command, n)) != NULL; n++)
         print_argument(argument, out);
@@ -70,7 +70,7 @@ bool help_print_command(const char *noun, const char *verb, FILE *out)
         const struct command *command = &command_table[i];
 
         if (strcmp(command->noun, noun) != 0 ||
-            (verb != NULL && command->verb != NULL && strcmp(command->verb, verb) != 0))
+            (verb && command->verb && strcmp(command->verb, verb) != 0))
             continue;
         if (found)
             fputc('\n', out);

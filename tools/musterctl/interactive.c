@@ -24,7 +24,7 @@ static void keep_candidate(void *user, const char *candidate)
 {
     char **grown = realloc(completion.candidates, (completion.count + 1) * sizeof(char *));
 
-    if (grown == NULL)
+    if (!grown)
         return;
     completion.candidates = grown;
     completion.candidates[completion.count++] = strdup(candidate);
@@ -68,13 +68,13 @@ static bool history_path(char *path, size_t size)
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     char folder[PATH_MAX];
 
-    if (state != NULL && state[0] == '/')
+    if (state && state[0] == '/')
         snprintf(folder, sizeof(folder), "%s", state);
-    else if (home != NULL)
+    else if (home)
         snprintf(folder, sizeof(folder), "%s/.local/state", home);
     else
         return false;
-    for (char *slash = strchr(folder + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         mkdir(folder, 0700);
         *slash = '/';

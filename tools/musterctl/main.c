@@ -17,7 +17,7 @@ static const char *default_socket(void)
 {
     const char *path = getenv("MUSTER_SOCKET");
 
-    return path != NULL && path[0] != '\0' ? path : CLIENT_DEFAULT_SOCKET;
+    return path && path[0] != '\0' ? path : CLIENT_DEFAULT_SOCKET;
 }
 
 /* Options up to the command; -1 to go on, else the exit status. */
@@ -62,7 +62,7 @@ int main(int argc, char *argv[])
 
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C");
-    text_use_colors(isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL);
+    text_use_colors(isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
     status = parse_options(argc, argv, &session);
     if (status < 0)
         status =

@@ -106,7 +106,7 @@ void render_access_show(const json_t *result, FILE *out)
     char text[TEXT_SIZE];
     const char *file = json_text(result, "file");
 
-    if (json_object_get(result, "listed") != NULL)
+    if (json_object_get(result, "listed"))
         fprintf(out, "%s is %son the list\n", json_text(result, "hash"),
                 json_flag(result, "listed") ? "" : "not ");
     fprintf(out, "mode     %s\n", json_text(result, "mode"));

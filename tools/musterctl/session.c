@@ -33,9 +33,9 @@ enum musterctl_exit session_call(struct session *session, const char *method, js
     enum client_status status;
 
     *reply = NULL;
-    if (session->client == NULL)
+    if (!session->client)
         session->client = client_connect(session->socket);
-    if (session->client == NULL) {
+    if (!session->client) {
         json_decref(params);
         return MUSTERCTL_UNREACHABLE;
     }
@@ -69,11 +69,11 @@ static enum musterctl_exit run_command(struct session *session, struct command_l
         return status;
     }
     status = session_call(session, line->command->method, line->params, &reply);
-    if (reply != NULL && json)
+    if (reply && json)
         print_json(reply);
     else if (status == MUSTERCTL_OK)
         renderers[line->command - command_table](reply, stdout);
-    else if (reply != NULL)
+    else if (reply)
         print_error(reply);
     status = judge(status, reply);
     json_decref(reply);

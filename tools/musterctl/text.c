@@ -20,7 +20,7 @@ static char *scaled(char *text, double number, double step, const char *const *u
 {
     char digits[TEXT_SIZE];
 
-    while (number >= step * 0.9995 && units[1] != NULL) {
+    while (number >= step * 0.9995 && units[1]) {
         number /= step;
         units++;
     }
@@ -152,7 +152,7 @@ const char *json_text(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
 
-    return text != NULL ? text : "";
+    return text ? text : "";
 }
 
 bool json_flag(const json_t *object, const char *name)
@@ -180,7 +180,7 @@ static void add_cell(struct table *table, char *cell)
     if (table->count == table->size) {
         table->size = table->size * 2 + 64;
         table->cells = realloc(table->cells, table->size * sizeof(*table->cells));
-        if (table->cells == NULL)
+        if (!table->cells)
             abort();
     }
     table->cells[table->count++] = cell;
@@ -193,7 +193,7 @@ struct table *table_new(const char *header)
     struct table *table = calloc(1, sizeof(*table));
     char *names = strdup(header), *rest = names, *name;
 
-    if (table == NULL || names == NULL)
+    if (!table || !names)
         abort();
     table->columns = 1;
     for (const char *c = header; *c != '\0'; c++)

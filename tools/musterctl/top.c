@@ -224,7 +224,7 @@ static void show(const json_t *live)
     size_t length;
     FILE *out = open_memstream(&frame, &length);
 
-    if (out == NULL)
+    if (!out)
         return;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
         size = (struct winsize){.ws_col = 80, .ws_row = 24};
@@ -273,7 +273,7 @@ enum musterctl_exit top_run(struct session *session, const json_t *params)
     do {
         json_t *asked = json_copy((json_t *)params);
 
-        if (json_object_get(asked, "history") == NULL)
+        if (!json_object_get(asked, "history"))
             json_object_set_new(asked, "history", json_integer(300));
         status = session_call(session, "live", asked, &live);
         if (status == MUSTERCTL_OK)

@@ -21,7 +21,7 @@ static void fail(struct call *call, int error, const char *explanation)
                    "a list is being read");
     else
         call_error(call, JSON_RPC_REFUSED, "the list is as it was", "%s",
-                   explanation != NULL && explanation[0] != '\0' ? explanation : strerror(-error));
+                   explanation && explanation[0] != '\0' ? explanation : strerror(-error));
 }
 
 static json_t *view_status(const struct call *call)
@@ -48,7 +48,7 @@ void command_access_show(struct call *call)
 
     observation_refresh(console->observation);
     view = view_status(call);
-    if (digits != NULL && access_parse_hash(digits, &hash)) {
+    if (digits && access_parse_hash(digits, &hash)) {
         json_object_set_new(view, "hash", json_string(digits));
         json_object_set_new(view, "listed",
                             json_boolean(access_list_contains(list_of(call), &hash)));

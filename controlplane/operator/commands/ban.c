@@ -38,7 +38,7 @@ static bool parse_end(struct call *call, struct ban *ban)
     uint32_t seconds;
 
     ban->until = BAN_FOR_GOOD;
-    if (text == NULL)
+    if (!text)
         return true;
     if (config_value_read(&duration_key, text, &seconds)) {
         ban->until = bans_clock() + seconds * NANOSECONDS;
@@ -87,7 +87,7 @@ void command_ban_add(struct call *call)
         error = publish_or_lift(console->controlplane, &ban);
     if (error == 0) {
         log_info("console", "ban added: prefix=%s duration=%s", call_text(call, "prefix"),
-                 call_text(call, "duration") != NULL ? call_text(call, "duration") : "forever");
+                 call_text(call, "duration") ? call_text(call, "duration") : "forever");
         call_result(call, view_ban(&ban, bans_clock()));
     } else if (error == -ENOSPC) {
         call_error(call, JSON_RPC_REFUSED, "lift some, or ban a wider prefix instead",

@@ -143,7 +143,7 @@ static void answer_clients(struct call *call, const struct inspection *inspectio
     json_t *clients = json_array();
     uint64_t others = 0, total = 0;
 
-    for (unsigned n = 0; n < workers && rows != NULL; n++) {
+    for (unsigned n = 0; n < workers && rows; n++) {
         const struct inspect_clients *answer = &inspection_answer(inspection, n)->clients;
 
         memcpy(&rows[count], answer->rows, answer->count * sizeof(*rows));
@@ -175,6 +175,6 @@ void command_clients(struct call *call)
     struct inspection *inspection = inspection_new(
         call, DATAPLANE_JOB_CLIENTS, dataplane_workers(controlplane->dataplane), answer_clients);
 
-    if (inspection != NULL)
+    if (inspection)
         inspection_start(inspection, controlplane->jobs);
 }

@@ -30,16 +30,16 @@ static json_t *value_of(const struct config *config, const struct config_key *ke
 /* Why a key can't change while running; null when it can. */
 static json_t *restart_of(const struct config_key *key)
 {
-    return key->restart != NULL ? json_string(key->restart) : json_null();
+    return key->restart ? json_string(key->restart) : json_null();
 }
 
 /* "tracker" asks for "tracker.interval", too. */
 static bool is_asked_for(const struct config_key *key, const char *asked)
 {
-    size_t length = asked != NULL ? strlen(asked) : 0;
+    size_t length = asked ? strlen(asked) : 0;
 
-    return asked == NULL || (strncmp(key->name, asked, length) == 0 &&
-                             (key->name[length] == '\0' || key->name[length] == '.'));
+    return !asked || (strncmp(key->name, asked, length) == 0 &&
+                      (key->name[length] == '\0' || key->name[length] == '.'));
 }
 
 void command_config_show(struct call *call)
@@ -49,15 +49,15 @@ void command_config_show(struct call *call)
     const char *asked = call_text(call, "key");
     json_t *keys = json_array();
 
-    for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+    for (const struct config_key *key = config_keys; key->name; key++) {
         if (!is_asked_for(key, asked))
             continue;
         json_array_append_new(keys, json_pack("{s:s, s:o, s:s?, s:b, s:o, s:s}", "key", key->name,
                                               "value", value_of(&controlplane->config, key),
-                                              "default", key->initial, "live", key->restart == NULL,
+                                              "default", key->initial, "live", !key->restart,
                                               "restart", restart_of(key), "help", key->help));
     }
-    if (asked != NULL && json_array_size(keys) == 0) {
+    if (asked && json_array_size(keys) == 0) {
         json_decref(keys);
         call_error(call, JSON_RPC_NOT_FOUND, "`config show` without a key lists all of them",
                    "there is no key or section \"%s\"", asked);
@@ -71,9 +71,8 @@ void command_config_check(struct call *call)
     const struct controlplane *controlplane =
         ((const struct console *)call_context(call))->controlplane;
     const char *asked = call_text(call, "file");
-    const char *file = asked != NULL ? asked : controlplane->config_path;
-    int (*load)(const char *, struct config *, FILE *) =
-        asked != NULL ? config_load_public : config_load;
+    const char *file = asked ? asked : controlplane->config_path;
+    int (*load)(const char *, struct config *, FILE *) = asked ? config_load_public : config_load;
     struct config config;
     struct report report;
     int error;
@@ -93,13 +92,13 @@ static json_t *differences(const struct config *running, const struct config *fi
 {
     json_t *changes = json_array();
 
-    for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+    for (const struct config_key *key = config_keys; key->name; key++) {
         if (config_same(running, file, key))
             continue;
         json_array_append_new(changes,
                               json_pack("{s:s, s:o, s:o, s:b, s:o}", "key", key->name, "running",
                                         value_of(running, key), "file", value_of(file, key), "live",
-                                        key->restart == NULL, "restart", restart_of(key)));
+                                        !key->restart, "restart", restart_of(key)));
     }
     return changes;
 }
@@ -168,7 +167,7 @@ static void set_key(struct call *call, const char *name, const char *key_name, c
 {
     struct controlplane *controlplane = ((const struct console *)call_context(call))->controlplane;
     const struct config_key *key = config_key_find(key_name);
-    json_t *before = key != NULL ? value_of(&controlplane->config, key) : json_null();
+    json_t *before = key ? value_of(&controlplane->config, key) : json_null();
     struct report report;
     int error;
 

@@ -26,7 +26,7 @@ struct inspection *inspection_new(struct call *call, enum dataplane_job_kind kin
     struct inspection *inspection =
         calloc(1, sizeof(*inspection) + count * sizeof(inspection->questions[0]));
 
-    if (inspection == NULL) {
+    if (!inspection) {
         call_error(call, JSON_RPC_INTERNAL_ERROR, NULL, "out of memory");
         return NULL;
     }

@@ -56,7 +56,7 @@ static void answer_top(struct call *call, const struct inspection *inspection)
     struct inspect_swarm *rows = calloc((size_t)workers * INSPECT_TOP_MAX, sizeof(*rows));
     json_t *swarms = json_array();
 
-    for (unsigned n = 0; n < workers && rows != NULL; n++) {
+    for (unsigned n = 0; n < workers && rows; n++) {
         const struct inspect_top *top = &inspection_answer(inspection, n)->top;
 
         memcpy(&rows[count], top->rows, top->count * sizeof(*rows));
@@ -78,12 +78,12 @@ void command_swarms_top(struct call *call)
     struct inspection *inspection = inspection_new(
         call, DATAPLANE_JOB_TOP, dataplane_workers(controlplane->dataplane), answer_top);
 
-    if (inspection == NULL)
+    if (!inspection)
         return;
     for (unsigned n = 0; n < inspection_count(inspection); n++) {
         struct inspect_top *top = &inspection_answer(inspection, n)->top;
 
-        top->by = by != NULL && strcmp(by, "rate") == 0 ? INSPECT_BY_RATE : INSPECT_BY_PEERS;
+        top->by = by && strcmp(by, "rate") == 0 ? INSPECT_BY_RATE : INSPECT_BY_PEERS;
         top->want = (unsigned)call_number(call, "limit", TOP_DEFAULT);
     }
     inspection_start(inspection, controlplane->jobs);
@@ -142,7 +142,7 @@ void command_swarms_show(struct call *call)
     struct inspection *inspection = inspection_new(call, DATAPLANE_JOB_SHOW, 2, answer_show);
     struct access_hash hash;
 
-    if (inspection == NULL)
+    if (!inspection)
         return;
     access_parse_hash(call_text(call, "hash"), &hash); /* checked by the table of commands */
     for (uint8_t family = 0; family < 2; family++) {
