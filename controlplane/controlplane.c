@@ -10,8 +10,7 @@
 #include "ban_file.h"
 #include "config_report.h"
 #include "log.h"
-#include "operator/console.h"
-#include "operator/observation.h"
+#include "observation.h"
 #include "persistence.h"
 #include "secrets.h"
 #include "service.h"
@@ -133,7 +132,7 @@ static bool follow_load(struct controlplane *controlplane)
 /* The manager restarts us if a worker hangs: then it isn't fed. */
 static void tell_service(struct controlplane *controlplane)
 {
-    const struct observation *observation = console_observation(controlplane->console);
+    const struct observation *observation = controlplane->observation;
     const struct observation_rates *rates = observation_rates(observation, 0);
     int stuck = observation_stuck_worker(observation);
     char status[128];
@@ -156,10 +155,9 @@ void controlplane_tick(struct controlplane *controlplane)
     bool new_epoch = follow_clock(controlplane);
     bool stretched;
 
-    console_tick(controlplane->console);
+    observation_tick(controlplane->observation);
     controlplane->load =
-        adaptive_load(controlplane->load,
-                      observation_rates(console_observation(controlplane->console), 0)->load, 1);
+        adaptive_load(controlplane->load, observation_rates(controlplane->observation, 0)->load, 1);
     stretched = follow_load(controlplane);
     if (stretched)
         log_info("control", "announce interval follows the load: load=%.0f%% interval=%us",

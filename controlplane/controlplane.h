@@ -15,7 +15,7 @@
 #include "config.h"
 
 struct jobs;
-struct console;
+struct observation;
 struct secrets;
 struct bans;
 struct steering;
@@ -30,8 +30,8 @@ struct controlplane {
     struct steering *steering; /* NULL without af_xdp ports */
     struct dataplane *dataplane;
     struct jobs *jobs;
+    struct observation *observation;
     struct persistence *persistence; /* NULL with store.type none */
-    struct console *console;
 
     time_t started;             /* wall clock */
     double load;                /* the busiest worker's, 0..1, smoothed over some minutes */

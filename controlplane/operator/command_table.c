@@ -89,8 +89,10 @@ const struct command command_table[COMMANDS_COUNT] = {
             .summary = "live view of the terminal: rates, latency, drops, load of each worker",
             .details = "Redraws every second. q or Ctrl-C ends it. With --json, or when the output "
                        "is no terminal, prints one reading and ends.",
-            .result = "as `status`, and history: an array of each rate, one value a second, the "
-                      "oldest first; its time is in milliseconds",
+            .result = "as `status`; swarms: top (the largest, by the first digits of their "
+                      "info-hashes) and sizes (how many swarms have up to so many peers), at most "
+                      "some seconds old, null before the first look; history: an array of each "
+                      "rate, one value a second, the oldest first; its time is in milliseconds",
             .arguments =
                 {
                     {

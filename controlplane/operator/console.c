@@ -8,6 +8,7 @@
 #include "console_state.h"
 #include "control_socket.h"
 #include "http.h"
+#include "survey.h"
 
 static int open_control(struct console *console, char *error, size_t error_size)
 {
@@ -44,8 +45,9 @@ int console_start(struct controlplane *controlplane, struct console **started, c
     if (!console)
         return status;
     console->controlplane = controlplane;
-    console->observation = observation_new(controlplane->dataplane, controlplane->steering);
-    if (console->observation)
+    console->observation = controlplane->observation;
+    console->survey = survey_new(controlplane->dataplane, controlplane->jobs);
+    if (console->survey)
         status = open_control(console, error, error_size);
     if (status == 0)
         status = open_http(console, error, error_size);
@@ -57,22 +59,12 @@ int console_start(struct controlplane *controlplane, struct console **started, c
     return 0;
 }
 
-void console_tick(struct console *console)
-{
-    observation_tick(console->observation);
-}
-
-const struct observation *console_observation(const struct console *console)
-{
-    return console->observation;
-}
-
 void console_stop(struct console *console)
 {
     if (!console)
         return;
     http_close(console->http);
     control_socket_close(console->control);
-    observation_free(console->observation);
+    survey_free(console->survey);
     free(console);
 }

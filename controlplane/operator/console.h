@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the operator meets: the control socket, metrics, the page. main() starts it, ticks it, stops
- * it.
+ * What the operator meets: the control socket, metrics, the page. main() starts and stops it.
  */
 #pragma once
 
@@ -9,7 +8,6 @@
 #include <stddef.h>
 
 struct controlplane;
-struct observation;
 struct console;
 
 /*
@@ -19,12 +17,6 @@ struct console;
  */
 int console_start(struct controlplane *controlplane, struct console **started, char *error,
                   size_t error_size);
-
-/* Once a second: reads the data plane (console_observation()). */
-void console_tick(struct console *console);
-
-/* What the last tick saw: load for the announce interval, stuck workers for the watchdog. */
-const struct observation *console_observation(const struct console *console);
 
 /* Closes everything, removes the socket's file. */
 void console_stop(struct console *console);

@@ -3,15 +3,16 @@
 #pragma once
 
 #include "../controlplane.h"
-#include "observation.h"
+#include "../observation.h"
 
 struct control_socket;
 struct http;
-struct jobs;
+struct survey;
 
 struct console {
     struct controlplane *controlplane;
-    struct observation *observation;
+    struct observation *observation; /* controlplane->observation */
+    struct survey *survey;
     struct control_socket *control;
     struct http *http; /* NULL when metrics.address is off */
 };

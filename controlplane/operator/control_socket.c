@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "control_socket.h"
+#include "listener.h"
 #include "server.h"
-#include "unix_listener.h"
 
 enum {
     REQUEST_SECONDS = 30, /* for a line to arrive; a person pasting into nc is the slowest */
@@ -15,7 +15,7 @@ enum {
 struct control_socket {
     struct server *server;
     struct call_service service;
-    struct unix_listener listener;
+    struct listener_file listener;
 };
 
 /* What a line asked for, and what has been answered so far. */
@@ -186,14 +186,14 @@ int control_socket_open(struct event_base *base, const char *path, const char *g
         return -ENOMEM;
     socket->service = *service;
     status =
-        unix_listener_open(&socket->listener, path, group, CONTROL_SOCKET_MODE, error, error_size);
+        listener_file_open(&socket->listener, path, group, CONTROL_SOCKET_MODE, error, error_size);
     if (status != 0) {
         free(socket);
         return status;
     }
     socket->server = server_new(base, socket->listener.fd, &protocol, socket);
     if (!socket->server) {
-        unix_listener_remove(&socket->listener);
+        listener_file_remove(&socket->listener);
         free(socket);
         return -ENOMEM;
     }
@@ -206,7 +206,7 @@ void control_socket_close(struct control_socket *socket)
     if (!socket)
         return;
     server_free(socket->server);
-    unix_listener_remove(&socket->listener);
+    listener_file_remove(&socket->listener);
     free(socket);
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <jansson.h>
@@ -7,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "console_state.h"
 #include "health.h"
 #include "http.h"
-#include "metrics.h"
+#include "listener.h"
+#include "metrics/metrics.h"
 #include "page/page.h"
 #include "server.h"
 #include "views.h"
@@ -222,49 +221,6 @@ static const struct server_protocol protocol = {
 
 /* Opening --------------------------------------------------------------------------------- */
 
-union socket_address {
-    struct sockaddr any;
-    struct sockaddr_in ipv4;
-    struct sockaddr_in6 ipv6;
-};
-
-static socklen_t to_sockaddr(const struct dataplane_address *from, union socket_address *to)
-{
-    memset(to, 0, sizeof(*to));
-    if (from->family == 4) {
-        to->ipv4.sin_family = AF_INET;
-        to->ipv4.sin_port = htons(from->port);
-        memcpy(&to->ipv4.sin_addr, from->bytes, sizeof(to->ipv4.sin_addr));
-        return sizeof(to->ipv4);
-    }
-    to->ipv6.sin6_family = AF_INET6;
-    to->ipv6.sin6_port = htons(from->port);
-    memcpy(&to->ipv6.sin6_addr, from->bytes, sizeof(to->ipv6.sin6_addr));
-    return sizeof(to->ipv6);
-}
-
-static int listen_at(const struct dataplane_address *address, uint16_t *port)
-{
-    union socket_address socket_address;
-    socklen_t length = to_sockaddr(address, &socket_address);
-    int on = 1, status = 0;
-    int fd = socket(socket_address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return -errno;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, &socket_address.any, length) != 0 || listen(fd, SOMAXCONN) != 0 ||
-        getsockname(fd, &socket_address.any, &length) != 0)
-        status = -errno;
-    if (status != 0) {
-        close(fd);
-        return status;
-    }
-    *port =
-        ntohs(address->family == 4 ? socket_address.ipv4.sin_port : socket_address.ipv6.sin6_port);
-    return fd;
-}
-
 struct http *http_serve(struct event_base *base, int fd, const struct console *console)
 {
     struct http *http = calloc(1, sizeof(*http));
@@ -286,7 +242,7 @@ int http_open(struct event_base *base, const struct dataplane_address *address,
               const struct console *console, struct http **http, char *error, size_t error_size)
 {
     uint16_t port = 0;
-    int fd = listen_at(address, &port);
+    int fd = listener_tcp_open(address, &port);
 
     if (fd < 0) {
         snprintf(error, error_size,

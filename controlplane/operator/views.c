@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include "../steering.h"
 #include "console_state.h"
 #include "health.h"
+#include "survey.h"
 #include "views.h"
 
 /* A column of observation_rates: X(name, type of JSON number). */
@@ -287,6 +289,65 @@ json_t *view_drops(const struct console *console, bool all)
     return view;
 }
 
+/* Swarms ----------------------------------------------------------------------------------- */
+
+enum { HASH_SIZE = 20, HASH_PREFIX = 4 }; /* bytes */
+
+/* `hash` in hexadecimal, `size` bytes of it. */
+static json_t *view_hash(const uint8_t *hash, unsigned size)
+{
+    char text[2 * HASH_SIZE + 1];
+
+    for (unsigned i = 0; i < size; i++)
+        sprintf(text + 2 * i, "%02x", hash[i]);
+    return json_string(text);
+}
+
+static json_t *view_swarm_by(const struct inspect_swarm *swarm, unsigned hash_size)
+{
+    return json_pack("{s:o, s:s, s:I, s:I, s:I, s:I}", "info_hash",
+                     view_hash(swarm->info_hash, hash_size), "family", view_families[swarm->family],
+                     "seeders", (json_int_t)swarm->seeders, "leechers", (json_int_t)swarm->leechers,
+                     "completed", (json_int_t)swarm->completed, "announces_per_minute",
+                     (json_int_t)swarm->announces_per_min);
+}
+
+json_t *view_swarm(const struct inspect_swarm *swarm)
+{
+    return view_swarm_by(swarm, HASH_SIZE);
+}
+
+/* Up to the largest class that has any; the last one has no upper end. */
+static json_t *view_sizes(const uint64_t sizes[INSPECT_SIZES])
+{
+    json_t *view = json_array();
+    unsigned classes = INSPECT_SIZES;
+
+    while (classes > 0 && sizes[classes - 1] == 0)
+        classes--;
+    for (unsigned class = 0; class < classes; class ++) {
+        json_t *peers = class + 1 < INSPECT_SIZES ? integer(UINT64_C(1) << class) : json_null();
+
+        json_array_append_new(
+            view, json_pack("{s:o, s:o}", "peers", peers, "swarms", integer(sizes[class])));
+    }
+    return view;
+}
+
+json_t *view_survey(const struct console *console)
+{
+    struct survey_result result;
+    json_t *top;
+
+    if (!survey_look(console->survey, &result))
+        return json_null();
+    top = json_array();
+    for (unsigned i = 0; i < result.count; i++)
+        json_array_append_new(top, view_swarm_by(&result.top[i], HASH_PREFIX));
+    return json_pack("{s:f, s:o, s:o}", "age", result.age, "top", top, "sizes",
+                     view_sizes(result.sizes));
+}
+
 /* Live ------------------------------------------------------------------------------------- */
 
 /* Oldest first, `time` in milliseconds since the epoch; seconds before the start aren't sent. */
@@ -330,6 +391,7 @@ json_t *view_live(const struct console *console, unsigned seconds)
     json_object_set_new(view, "interval_base", integer(controlplane->config.settings.interval));
     json_object_set_new(view, "now", view_rates(observation_rates(observation, 0)));
     json_object_set_new(view, "tables", view_tables(console));
+    json_object_set_new(view, "swarms", view_survey(console));
     json_object_set_new(view, "workers", view_workers(console));
     json_object_set_new(view, "ports", view_ports(console));
     json_object_set_new(view, "drops", view_drops(console, false));

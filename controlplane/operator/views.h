@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+struct inspect_swarm;
 struct observation_rates;
 struct console;
 
@@ -31,6 +32,15 @@ json_t *view_xdp(const struct console *console, bool moving_only); /* null witho
 
 /* Reasons in descending order of rate, then of total; `all`: those that never occurred, too. */
 json_t *view_drops(const struct console *console, bool all);
+
+json_t *view_swarm(const struct inspect_swarm *swarm);
+
+/*
+ * {age, top, sizes}: the largest swarms, by the first digits of their info-hashes (whoever may see
+ * the page need not learn which they are), and how many swarms there are of each size. null before
+ * the first look at the tables has ended.
+ */
+json_t *view_survey(const struct console *console);
 
 /* For `top` and the page: all of it, and `seconds` of history as one array a column. */
 json_t *view_live(const struct console *console, unsigned seconds);

@@ -62,6 +62,15 @@ static void rank_swarm(struct inspect_top *top, const struct inspect_swarm *swar
     top->rows[place] = *swarm;
 }
 
+/* Of the powers of two the first that isn't below the number of peers. */
+static void count_size(struct inspect_top *top, uint32_t peers)
+{
+    unsigned class = peers > 1 ? 32 - (unsigned)__builtin_clz(peers - 1) : 0;
+
+    if (peers > 0)
+        top->sizes[class < INSPECT_SIZES ? class : INSPECT_SIZES - 1]++;
+}
+
 void inspect_top(struct swarms *swarms, struct inspect_top *top, unsigned lines)
 {
     struct table_walk walk = {(uint32_t)top->position[0], (uint32_t)top->position[1]};
@@ -70,8 +79,10 @@ void inspect_top(struct swarms *swarms, struct inspect_top *top, unsigned lines)
     if (top->want == 0 || top->want > INSPECT_TOP_MAX)
         top->want = INSPECT_TOP_MAX;
     while ((line = table_walk(swarms, &walk, &lines)) != 0) {
-        struct inspect_swarm swarm = describe(table_record(swarms, line), swarms->now);
+        const struct record *record = table_record(swarms, line);
+        struct inspect_swarm swarm = describe(record, swarms->now);
 
+        count_size(top, record->peers);
         if (weight(&swarm, top->by) != 0)
             rank_swarm(top, &swarm);
     }

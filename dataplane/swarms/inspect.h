@@ -11,6 +11,7 @@
 enum {
     INSPECT_TOP_MAX = 100,  /* rows of inspect_top */
     INSPECT_PEERS_MAX = 64, /* peers of inspect_show */
+    INSPECT_SIZES = 18,     /* classes of inspect_top: up to 1, 2, 4 .. 65536 peers, and more */
 
     INSPECT_CLIENT_PREFIX = 8, /* bytes of a peer ID that name the program: "-qB4650-" (BEP 20) */
     INSPECT_CLIENTS_MAX = 256, /* rows of inspect_clients */
@@ -29,13 +30,17 @@ struct inspect_swarm {
     uint32_t announces_per_min; /* of about the last one and a half minutes */
 };
 
-/* The first `want` swarms of a table. Zero it, set `by` and `want`, and call until `done`. */
+/*
+ * The first `want` swarms of a table, and how many there are of each size. Zero it, set `by` and
+ * `want`, and call until `done`.
+ */
 struct inspect_top {
     enum inspect_by by;
     unsigned want; /* 1..INSPECT_TOP_MAX */
     bool done;
     unsigned count;
     struct inspect_swarm rows[INSPECT_TOP_MAX]; /* in descending order once done */
+    uint64_t sizes[INSPECT_SIZES];              /* swarms that have peers, by their number */
     uint64_t position[3];                       /* the owner's own */
 };
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controlplane/operator/console.h"
 #include "controlplane/operator/console_state.h"
 #include "controlplane/operator/http.h"
 #include "tests/unit/fake_controlplane.h"
@@ -28,6 +27,24 @@ static void add_workers(void)
     }
 }
 
+/* The largest ones, each a bit smaller than the one before. */
+static void add_swarms(void)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        struct inspect_swarm *swarm = &fake_dataplane.swarms[i];
+
+        *swarm = (struct inspect_swarm){
+            .family = i % 4 == 3,
+            .seeders = 48211 / (i + 1),
+            .leechers = 21907 / (i + 2),
+            .announces_per_min = 5200 / (i + 1),
+        };
+        for (unsigned byte = 0; byte < sizeof(swarm->info_hash); byte++)
+            swarm->info_hash[byte] = (uint8_t)rand();
+    }
+    fake_dataplane.swarms_count = 8;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     static unsigned ticks;
@@ -37,7 +54,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
     fake_dataplane_advance(1.0 / TICKS_A_SECOND, 4e6 * wave);
     if (ticks % TICKS_A_SECOND == 0)
-        console_tick(fake_controlplane.console);
+        observation_tick(fake_controlplane.observation);
 }
 
 int main(int argc, char *argv[])
@@ -50,10 +67,11 @@ int main(int argc, char *argv[])
     signal(SIGPIPE, SIG_IGN);
     fake_dataplane_fill();
     add_workers();
+    add_swarms();
     fake_controlplane.steering = (struct steering *)&fake_dataplane; /* never looked into */
     if (fake_controlplane_start(argv[1]) != 0)
         return 1;
-    printf("%u\n", http_port(fake_controlplane.console->http));
+    printf("%u\n", http_port(fake_console->http));
     fflush(stdout);
     tick = event_new(fake_controlplane.events, -1, EV_PERSIST, on_tick, NULL);
     event_add(tick, &interval);

@@ -39,7 +39,7 @@ static void start(void)
     signal(SIGPIPE, SIG_IGN);
     fake_dataplane_fill();
     if (mkdtemp(folder) == NULL || fake_controlplane_start(folder) != 0 ||
-        http_serve(fake_controlplane.events, listen_somewhere(), fake_controlplane.console) == NULL)
+        http_serve(fake_controlplane.events, listen_somewhere(), fake_console) == NULL)
         abort();
     atexit(clean_up);
 }

@@ -7,11 +7,13 @@
 #include "controlplane/access_list.h"
 #include "controlplane/bans.h"
 #include "controlplane/jobs.h"
+#include "controlplane/observation.h"
 #include "controlplane/operator/console.h"
 #include "fake_controlplane.h"
 #include "fake_dataplane.h"
 
 struct controlplane fake_controlplane;
+struct console *fake_console;
 static char config_path[128];
 
 int controlplane_publish(struct controlplane *controlplane)
@@ -80,9 +82,11 @@ int fake_controlplane_start(const char *folder)
     fake_controlplane.started = time(NULL);
     fake_controlplane.interval = config->settings.interval;
     fake_controlplane.jobs = jobs_new(fake_controlplane.events, fake_controlplane.dataplane);
+    fake_controlplane.observation =
+        observation_new(fake_controlplane.dataplane, fake_controlplane.steering);
     fake_controlplane.bans = bans_new();
     fake_controlplane.access = access_control_start(&fake_controlplane, error, sizeof(error));
-    if (console_start(&fake_controlplane, &fake_controlplane.console, error, sizeof(error)) != 0) {
+    if (console_start(&fake_controlplane, &fake_console, error, sizeof(error)) != 0) {
         fprintf(stderr, "%s\n", error);
         return -1;
     }
@@ -91,9 +95,10 @@ int fake_controlplane_start(const char *folder)
 
 void fake_controlplane_stop(void)
 {
-    console_stop(fake_controlplane.console);
+    console_stop(fake_console);
     bans_free(fake_controlplane.bans);
     access_control_free(fake_controlplane.access);
+    observation_free(fake_controlplane.observation);
     jobs_free(fake_controlplane.jobs);
     event_base_free(fake_controlplane.events);
     unlink(config_path);

@@ -7,6 +7,9 @@
 /* Filled by fake_controlplane_start(): defaults, and a control socket and HTTP on a free port. */
 extern struct controlplane fake_controlplane;
 
+/* What stands over it. */
+extern struct console *fake_console;
+
 /* Over fake_dataplane as it is filled. `folder` gets control.sock and muster.yaml. 0 or -1. */
 int fake_controlplane_start(const char *folder);
 void fake_controlplane_stop(void);

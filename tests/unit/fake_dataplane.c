@@ -144,11 +144,14 @@ unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_
 
 /* Jobs: done at once. */
 
-static void fill_top(struct inspect_top *top)
+static void fill_top(unsigned worker, struct inspect_top *top)
 {
-    for (top->count = 0; top->count < fake_dataplane.swarms_count && top->count < top->want;
-         top->count++)
-        top->rows[top->count] = fake_dataplane.swarms[top->count];
+    for (unsigned i = 0; i < fake_dataplane.swarms_count && top->count < top->want; i++) {
+        if (dataplane_owner(NULL, fake_dataplane.swarms[i].info_hash) == worker)
+            top->rows[top->count++] = fake_dataplane.swarms[i];
+    }
+    for (unsigned class = 0; class < 14; class ++)
+        top->sizes[class] = 200000 >> class;
     top->done = true;
 }
 
@@ -189,7 +192,7 @@ int dataplane_submit(struct dataplane *dataplane, unsigned worker, struct datapl
         return -EAGAIN;
     job->error = 0;
     if (job->kind == DATAPLANE_JOB_TOP)
-        fill_top(job->top);
+        fill_top(worker, job->top);
     else if (job->kind == DATAPLANE_JOB_SHOW)
         fill_show(job->show);
     else if (job->kind == DATAPLANE_JOB_CLIENTS)

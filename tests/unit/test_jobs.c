@@ -165,6 +165,11 @@ static void questions_are_answered(void **state)
     assert_true(top.done);
     assert_int_equal(top.count, 10);
     assert_int_equal(top.rows[0].leechers, PEERS);
+    for (unsigned class = 0; class < INSPECT_SIZES; class ++) {
+        bool right = PEERS <= 1u << class && PEERS > (1u << class) / 2;
+
+        assert_int_equal(top.sizes[class], right ? TORRENTS : 0);
+    }
 
     job = (struct dataplane_job){.kind = DATAPLANE_JOB_SHOW, .show = &show};
     run(&job);

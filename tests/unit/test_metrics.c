@@ -13,8 +13,9 @@
 
 #include "controlplane/operator/console_state.h"
 #include "controlplane/operator/health.h"
-#include "controlplane/operator/metric_table.h"
-#include "controlplane/operator/metrics.h"
+#include "controlplane/operator/metrics/metric_table.h"
+#include "controlplane/operator/metrics/metrics.h"
+#include "controlplane/operator/metrics/sample.h"
 #include "controlplane/operator/views.h"
 #include "fake_controlplane.h"
 #include "fake_dataplane.h"
@@ -29,7 +30,7 @@ static int start(void **state)
     fake_dataplane_fill();
     if (fake_controlplane_start(folder) != 0)
         return -1;
-    console = fake_controlplane.console;
+    console = fake_console;
     return 0;
 }
 
@@ -79,6 +80,16 @@ static void every_row_of_the_table_is_whole_and_named_by_convention(void **state
         for (enum metric_id other = 0; other < id; other++)
             assert_string_not_equal(metric->name, metric_table[other].name);
     }
+}
+
+static void every_metric_comes_from_one_place(void **state)
+{
+    for (enum metric_id id = 0; id < METRICS_COUNT; id++)
+        assert_int_equal((metric_sources_workers[id].write != NULL) +
+                             (metric_sources_ports[id].write != NULL) +
+                             (metric_sources_control[id].write != NULL) +
+                             (metric_sources_store[id].write != NULL),
+                         1);
 }
 
 static void every_metric_is_announced_with_help_and_type(void **state)
@@ -223,10 +234,38 @@ static void live_has_one_row_a_second_that_passed(void **state)
     json_decref(live);
 }
 
+/* Lets the event loop hand over what the workers have answered. */
+static json_t *survey(void)
+{
+    const struct timeval moment = {.tv_usec = 20 * 1000};
+
+    json_decref(view_survey(console));
+    event_base_loopexit(fake_controlplane.events, &moment);
+    event_base_dispatch(fake_controlplane.events);
+    return view_survey(console);
+}
+
+static void the_largest_swarms_are_told_without_saying_which_they_are(void **state)
+{
+    json_t *view = survey();
+    const json_t *top = json_object_get(view, "top"), *sizes = json_object_get(view, "sizes");
+    const json_t *first = json_array_get(top, 0);
+
+    assert_int_equal(json_array_size(top), 2); /* one of each worker */
+    assert_string_equal(json_string_value(json_object_get(first, "info_hash")), "a1a1a1a1");
+    assert_true(json_real_value(json_object_get(view, "age")) < 1);
+    assert_int_equal(json_array_size(sizes), 14);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(sizes, 3), "peers")), 8);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(sizes, 3), "swarms")),
+                     2 * (200000 >> 3));
+    json_decref(view);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_of_the_table_is_whole_and_named_by_convention),
+        cmocka_unit_test(every_metric_comes_from_one_place),
         cmocka_unit_test(every_metric_is_announced_with_help_and_type),
         cmocka_unit_test(values_are_those_of_the_data_plane),
         cmocka_unit_test(labels_are_escaped),
@@ -237,6 +276,7 @@ int main(void)
         cmocka_unit_test(health_tells_draining_and_lost_links),
         cmocka_unit_test(drops_come_busiest_first_and_only_those_that_occurred),
         cmocka_unit_test(live_has_one_row_a_second_that_passed),
+        cmocka_unit_test(the_largest_swarms_are_told_without_saying_which_they_are),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

@@ -13,7 +13,7 @@
 #include "controlplane/config_schema.h"
 #include "controlplane/operator/command_table.h"
 #include "controlplane/operator/json_rpc.h"
-#include "controlplane/operator/metric_table.h"
+#include "controlplane/operator/metrics/metric_table.h"
 #include "help.h"
 
 static const char *kind_name(enum argument_kind kind)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* clients: which programs announce, by what their peer IDs claim (BEP 20). */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../console_state.h"
+#include "../inspection.h"
 #include "commands.h"
-#include "inspection.h"
 
 enum { LIMIT_DEFAULT = 20 };
 
@@ -135,37 +136,57 @@ static json_t *view_client(const struct inspect_client *client, double total)
                      total > 0 ? client->announces / total : 0);
 }
 
-static void answer_clients(struct call *call, const struct inspection *inspection)
+/* All workers' rows together, in descending order; the rest of all counts goes to *others. */
+static unsigned gather(const struct inspection *inspection, struct inspect_client *rows,
+                       uint64_t *others)
 {
-    unsigned workers = inspection_count(inspection), count = 0;
-    unsigned limit = (unsigned)call_number(call, "limit", LIMIT_DEFAULT);
-    struct inspect_client *rows = calloc((size_t)workers * INSPECT_CLIENTS_MAX, sizeof(*rows));
-    json_t *clients = json_array();
-    uint64_t others = 0, total = 0;
+    unsigned count = 0;
 
-    for (unsigned n = 0; n < workers && rows; n++) {
+    *others = 0;
+    for (unsigned n = 0; n < inspection_count(inspection); n++) {
         const struct inspect_clients *answer = &inspection_answer(inspection, n)->clients;
 
         memcpy(&rows[count], answer->rows, answer->count * sizeof(*rows));
         count += answer->count;
-        others += answer->others;
+        *others += answer->others;
     }
-    count = merge(rows, count);
+    return merge(rows, count);
+}
+
+static json_t *view_clients(const struct inspect_client *rows, unsigned count, unsigned limit,
+                            uint64_t others, unsigned sampled_of)
+{
+    json_t *clients = json_array();
+    uint64_t total = others;
+
     for (unsigned i = 0; i < count; i++)
         total += rows[i].announces;
-    total += others;
-    for (unsigned i = 0; i < count; i++) {
-        if (i < limit)
-            json_array_append_new(clients, view_client(&rows[i], (double)total));
-        else
-            others += rows[i].announces;
+    for (unsigned i = 0; i < count && i < limit; i++)
+        json_array_append_new(clients, view_client(&rows[i], (double)total));
+    for (unsigned i = limit; i < count; i++)
+        others += rows[i].announces;
+    return json_pack("{s:o, s:I, s:f, s:I, s:i}", "clients", clients, "others", (json_int_t)others,
+                     "others_share", total > 0 ? (double)others / (double)total : 0.0, "announces",
+                     (json_int_t)total, "sampled_of", (int)sampled_of);
+}
+
+static void answer_clients(void *user, const struct inspection *inspection, int error)
+{
+    struct call *call = user;
+    struct inspect_client *rows = NULL;
+    unsigned count;
+    uint64_t others;
+
+    if (!error)
+        rows = calloc((size_t)inspection_count(inspection) * INSPECT_CLIENTS_MAX, sizeof(*rows));
+    if (!rows) {
+        command_no_inspection(call, error ? error : -ENOMEM);
+        return;
     }
+    count = gather(inspection, rows, &others);
+    call_result(call, view_clients(rows, count, (unsigned)call_number(call, "limit", LIMIT_DEFAULT),
+                                   others, inspection_answer(inspection, 0)->clients.sampled_of));
     free(rows);
-    call_result(call, json_pack("{s:o, s:I, s:f, s:I, s:i}", "clients", clients, "others",
-                                (json_int_t)others, "others_share",
-                                total > 0 ? (double)others / (double)total : 0.0, "announces",
-                                (json_int_t)total, "sampled_of",
-                                (int)inspection_answer(inspection, 0)->clients.sampled_of));
 }
 
 void command_clients(struct call *call)
@@ -173,8 +194,10 @@ void command_clients(struct call *call)
     const struct controlplane *controlplane =
         ((const struct console *)call_context(call))->controlplane;
     struct inspection *inspection = inspection_new(
-        call, DATAPLANE_JOB_CLIENTS, dataplane_workers(controlplane->dataplane), answer_clients);
+        DATAPLANE_JOB_CLIENTS, dataplane_workers(controlplane->dataplane), answer_clients, call);
 
     if (inspection)
         inspection_start(inspection, controlplane->jobs);
+    else
+        command_no_inspection(call, -ENOMEM);
 }

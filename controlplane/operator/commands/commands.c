@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <string.h>
+
 #include "commands.h"
 
 call_handler *const command_handlers[COMMANDS_COUNT] = {
@@ -6,3 +9,12 @@ call_handler *const command_handlers[COMMANDS_COUNT] = {
     COMMANDS(COMMAND_ENTRY)
 #undef COMMAND_ENTRY
 };
+
+void command_no_inspection(struct call *call, int error)
+{
+    if (error == -ENOMEM)
+        call_error(call, JSON_RPC_INTERNAL_ERROR, NULL, "out of memory");
+    else
+        call_error(call, JSON_RPC_BUSY, "try again in a moment",
+                   "a worker couldn't look into its table: %s", strerror(-error));
+}

@@ -8,4 +8,7 @@
 COMMANDS(COMMAND_HANDLER)
 #undef COMMAND_HANDLER
 
+/* Ends the call: the workers couldn't be asked, or one had no answer. */
+void command_no_inspection(struct call *call, int error);
+
 extern call_handler *const command_handlers[COMMANDS_COUNT];

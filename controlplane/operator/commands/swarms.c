@@ -1,72 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* swarms top, swarms show */
 #include <arpa/inet.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 
 #include "../console_state.h"
+#include "../inspection.h"
 #include "../views.h"
 #include "commands.h"
-#include "inspection.h"
 
 enum { TOP_DEFAULT = 10 };
 
-static void print_hash(const uint8_t *hash, char *text)
-{
-    for (unsigned i = 0; i < ACCESS_HASH_SIZE; i++)
-        sprintf(text + 2 * i, "%02x", hash[i]);
-}
-
-static json_t *view_swarm(const struct inspect_swarm *swarm)
-{
-    char hash[2 * ACCESS_HASH_SIZE + 1];
-
-    print_hash(swarm->info_hash, hash);
-    return json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:I}", "info_hash", hash, "family", view_families[swarm->family],
-        "seeders", (json_int_t)swarm->seeders, "leechers", (json_int_t)swarm->leechers, "completed",
-        (json_int_t)swarm->completed, "announces_per_minute", (json_int_t)swarm->announces_per_min);
-}
-
 /* Top ------------------------------------------------------------------------------------- */
 
-static int by_peers(const void *a, const void *b)
+static void answer_top(void *user, const struct inspection *inspection, int error)
 {
-    const struct inspect_swarm *left = a, *right = b;
-    uint64_t left_peers = (uint64_t)left->seeders + left->leechers;
-    uint64_t right_peers = (uint64_t)right->seeders + right->leechers;
+    struct inspect_swarm rows[INSPECT_TOP_MAX];
+    struct call *call = user;
+    json_t *swarms;
+    unsigned count;
 
-    return (left_peers < right_peers) - (left_peers > right_peers);
-}
-
-static int by_rate(const void *a, const void *b)
-{
-    const struct inspect_swarm *left = a, *right = b;
-
-    return (left->announces_per_min < right->announces_per_min) -
-           (left->announces_per_min > right->announces_per_min);
-}
-
-static void answer_top(struct call *call, const struct inspection *inspection)
-{
-    unsigned workers = inspection_count(inspection), count = 0;
-    unsigned limit = (unsigned)call_number(call, "limit", TOP_DEFAULT);
-    enum inspect_by by = inspection_answer(inspection, 0)->top.by;
-    struct inspect_swarm *rows = calloc((size_t)workers * INSPECT_TOP_MAX, sizeof(*rows));
-    json_t *swarms = json_array();
-
-    for (unsigned n = 0; n < workers && rows; n++) {
-        const struct inspect_top *top = &inspection_answer(inspection, n)->top;
-
-        memcpy(&rows[count], top->rows, top->count * sizeof(*rows));
-        count += top->count;
+    if (error) {
+        command_no_inspection(call, error);
+        return;
     }
-    if (count > 0)
-        qsort(rows, count, sizeof(*rows), by == INSPECT_BY_RATE ? by_rate : by_peers);
-    for (unsigned i = 0; i < count && i < limit; i++)
+    count = inspection_top(inspection, rows, (unsigned)call_number(call, "limit", TOP_DEFAULT));
+    swarms = json_array();
+    for (unsigned i = 0; i < count; i++)
         json_array_append_new(swarms, view_swarm(&rows[i]));
-    free(rows);
     call_result(call, json_pack("{s:o}", "swarms", swarms));
 }
 
@@ -76,10 +37,12 @@ void command_swarms_top(struct call *call)
         ((const struct console *)call_context(call))->controlplane;
     const char *by = call_text(call, "by");
     struct inspection *inspection = inspection_new(
-        call, DATAPLANE_JOB_TOP, dataplane_workers(controlplane->dataplane), answer_top);
+        DATAPLANE_JOB_TOP, dataplane_workers(controlplane->dataplane), answer_top, call);
 
-    if (!inspection)
+    if (!inspection) {
+        command_no_inspection(call, -ENOMEM);
         return;
+    }
     for (unsigned n = 0; n < inspection_count(inspection); n++) {
         struct inspect_top *top = &inspection_answer(inspection, n)->top;
 
@@ -116,10 +79,16 @@ static json_t *view_show(const struct inspect_show *show, unsigned owner)
     return swarm;
 }
 
-static void answer_show(struct call *call, const struct inspection *inspection)
+static void answer_show(void *user, const struct inspection *inspection, int error)
 {
-    json_t *swarms = json_array();
+    struct call *call = user;
+    json_t *swarms;
 
+    if (error) {
+        command_no_inspection(call, error);
+        return;
+    }
+    swarms = json_array();
     for (unsigned n = 0; n < inspection_count(inspection); n++) {
         const struct inspect_show *show = &inspection_answer(inspection, n)->show;
 
@@ -139,11 +108,13 @@ void command_swarms_show(struct call *call)
 {
     const struct controlplane *controlplane =
         ((const struct console *)call_context(call))->controlplane;
-    struct inspection *inspection = inspection_new(call, DATAPLANE_JOB_SHOW, 2, answer_show);
+    struct inspection *inspection = inspection_new(DATAPLANE_JOB_SHOW, 2, answer_show, call);
     struct access_hash hash;
 
-    if (!inspection)
+    if (!inspection) {
+        command_no_inspection(call, -ENOMEM);
         return;
+    }
     access_parse_hash(call_text(call, "hash"), &hash); /* checked by the table of commands */
     for (uint8_t family = 0; family < 2; family++) {
         struct inspect_show *show = &inspection_answer(inspection, family)->show;

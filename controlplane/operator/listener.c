@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
@@ -6,7 +7,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "unix_listener.h"
+#include "../../dataplane/dataplane.h"
+#include "listener.h"
+
+/* A socket that listens at the address, or a negative errno. */
+static int listen_at(const struct sockaddr *address, socklen_t length)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int on = 1, status;
+
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, address, length) == 0 && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    status = -errno;
+    close(fd);
+    return status;
+}
+
+/* Unix -------------------------------------------------------------------------------------- */
 
 /* Does somebody answer there? 0 no; -EADDRINUSE yes; or why that can't be told. */
 static int probe(const struct sockaddr_un *address)
@@ -70,22 +90,12 @@ static int give_to_group(const char *path, const char *name, char *error, size_t
     return -errno;
 }
 
-static int bind_and_listen(int fd, const struct sockaddr_un *address, mode_t mode)
-{
-    mode_t mask = umask(0777 & ~mode);
-    int status = bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : -errno;
-
-    umask(mask);
-    if (status == 0 && listen(fd, SOMAXCONN) != 0)
-        status = -errno;
-    return status;
-}
-
-int unix_listener_open(struct unix_listener *listener, const char *path, const char *group,
+int listener_file_open(struct listener_file *listener, const char *path, const char *group,
                        mode_t mode, char *error, size_t error_size)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat file;
+    mode_t mask;
     int status;
 
     if (strlen(path) >= sizeof(address.sun_path)) {
@@ -99,16 +109,16 @@ int unix_listener_open(struct unix_listener *listener, const char *path, const c
     if (status != 0)
         return status;
 
-    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    status = listener->fd < 0 ? -errno : bind_and_listen(listener->fd, &address, mode);
-    if (status != 0) {
-        snprintf(error, error_size, "can't listen at %s: %s", path, strerror(-status));
-    } else {
-        status = give_to_group(path, group, error, error_size);
-        if (status != 0)
-            unlink(path);
+    mask = umask(0777 & ~mode);
+    listener->fd = listen_at((const struct sockaddr *)&address, sizeof(address));
+    umask(mask);
+    if (listener->fd < 0) {
+        snprintf(error, error_size, "can't listen at %s: %s", path, strerror(-listener->fd));
+        return listener->fd;
     }
+    status = give_to_group(path, group, error, error_size);
     if (status != 0) {
+        unlink(path);
         close(listener->fd);
         return status;
     }
@@ -119,11 +129,45 @@ int unix_listener_open(struct unix_listener *listener, const char *path, const c
     return 0;
 }
 
-void unix_listener_remove(struct unix_listener *listener)
+void listener_file_remove(struct listener_file *listener)
 {
     struct stat file;
 
     if (lstat(listener->path, &file) == 0 && file.st_dev == listener->device &&
         file.st_ino == listener->inode)
         unlink(listener->path);
+}
+
+/* TCP ---------------------------------------------------------------------------------------- */
+
+union internet_address {
+    struct sockaddr any;
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+};
+
+static socklen_t to_sockaddr(const struct dataplane_address *from, union internet_address *to)
+{
+    memset(to, 0, sizeof(*to));
+    if (from->family == 4) {
+        to->ipv4.sin_family = AF_INET;
+        to->ipv4.sin_port = htons(from->port);
+        memcpy(&to->ipv4.sin_addr, from->bytes, sizeof(to->ipv4.sin_addr));
+        return sizeof(to->ipv4);
+    }
+    to->ipv6.sin6_family = AF_INET6;
+    to->ipv6.sin6_port = htons(from->port);
+    memcpy(&to->ipv6.sin6_addr, from->bytes, sizeof(to->ipv6.sin6_addr));
+    return sizeof(to->ipv6);
+}
+
+int listener_tcp_open(const struct dataplane_address *address, uint16_t *port)
+{
+    union internet_address internet;
+    socklen_t length = to_sockaddr(address, &internet);
+    int fd = listen_at(&internet.any, length);
+
+    if (fd >= 0 && getsockname(fd, &internet.any, &length) == 0)
+        *port = ntohs(address->family == 4 ? internet.ipv4.sin_port : internet.ipv6.sin6_port);
+    return fd;
 }

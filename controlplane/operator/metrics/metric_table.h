@@ -3,12 +3,12 @@
  * Every metric, declared once: what Prometheus is told and docs/metrics.md are made from this
  * table. Names follow https://prometheus.io/docs/practices/naming/.
  *
- * To add one: a name in METRICS, a row in metric_table.c, a source in metrics.c. The counters of
- * dataplane/counters.h are metrics by themselves.
+ * To add one: a name in METRICS, a row in metric_table.c, a source in one of the files beside it.
+ * The counters of dataplane/counters.h are metrics by themselves.
  */
 #pragma once
 
-#include "../../dataplane/counters.h"
+#include "../../../dataplane/counters.h"
 
 #define METRICS(X)                                                                                 \
     X(build_info)                                                                                  \

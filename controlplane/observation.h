@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "../../bpf/steering_verdicts.h"
-#include "../../dataplane/dataplane.h"
+#include "../bpf/steering_verdicts.h"
+#include "../dataplane/dataplane.h"
 
 enum {
     OBSERVATION_HISTORY = 300,     /* seconds */

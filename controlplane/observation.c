@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../steering.h"
 #include "observation.h"
+#include "steering.h"
 
 /* All that the data plane tells, at one moment. */
 struct reading {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,26 +13,24 @@ struct question {
 };
 
 struct inspection {
-    struct call *call;
     inspection_done *done;
+    void *user;
     int error;      /* of the first job that failed */
     unsigned count, /* of questions */
         open;       /* not answered yet; one more while they are being submitted */
     struct question questions[];
 };
 
-struct inspection *inspection_new(struct call *call, enum dataplane_job_kind kind, unsigned count,
-                                  inspection_done *done)
+struct inspection *inspection_new(enum dataplane_job_kind kind, unsigned count,
+                                  inspection_done *done, void *user)
 {
     struct inspection *inspection =
         calloc(1, sizeof(*inspection) + count * sizeof(inspection->questions[0]));
 
-    if (!inspection) {
-        call_error(call, JSON_RPC_INTERNAL_ERROR, NULL, "out of memory");
+    if (!inspection)
         return NULL;
-    }
-    inspection->call = call;
     inspection->done = done;
+    inspection->user = user;
     inspection->count = count;
     for (unsigned n = 0; n < count; n++) {
         struct question *question = &inspection->questions[n];
@@ -67,17 +66,57 @@ void inspection_set_worker(struct inspection *inspection, unsigned n, unsigned w
     inspection->questions[n].worker = worker;
 }
 
+/* Top ---------------------------------------------------------------------------------------- */
+
+static int by_peers(const void *a, const void *b)
+{
+    const struct inspect_swarm *left = a, *right = b;
+    uint64_t left_peers = (uint64_t)left->seeders + left->leechers;
+    uint64_t right_peers = (uint64_t)right->seeders + right->leechers;
+
+    return (left_peers < right_peers) - (left_peers > right_peers);
+}
+
+static int by_rate(const void *a, const void *b)
+{
+    const struct inspect_swarm *left = a, *right = b;
+
+    return (left->announces_per_min < right->announces_per_min) -
+           (left->announces_per_min > right->announces_per_min);
+}
+
+unsigned inspection_top(const struct inspection *inspection, struct inspect_swarm *rows,
+                        unsigned most)
+{
+    enum inspect_by by = inspection->questions[0].answer.top.by;
+    struct inspect_swarm *all = calloc((size_t)inspection->count * INSPECT_TOP_MAX, sizeof(*all));
+    unsigned count = 0;
+
+    for (unsigned n = 0; all && n < inspection->count; n++) {
+        const struct inspect_top *top = &inspection->questions[n].answer.top;
+
+        memcpy(&all[count], top->rows, top->count * sizeof(*all));
+        count += top->count;
+    }
+    if (count > 0)
+        qsort(all, count, sizeof(*all), by == INSPECT_BY_RATE ? by_rate : by_peers);
+    if (count > most)
+        count = most;
+    if (count > 0)
+        memcpy(rows, all, count * sizeof(*all));
+    free(all);
+    return count;
+}
+
+/* Asking ------------------------------------------------------------------------------------- */
+
 static void close_one(struct inspection *inspection, int error)
 {
     if (inspection->error == 0)
         inspection->error = error;
     if (--inspection->open > 0)
         return;
-    if (inspection->error != 0)
-        call_error(inspection->call, JSON_RPC_BUSY, "try again in a moment",
-                   "a worker couldn't look into its table: %s", strerror(-inspection->error));
-    else
-        inspection->done(inspection->call, inspection);
+    inspection->done(inspection->user, inspection, inspection->error);
     free(inspection);
 }
 
