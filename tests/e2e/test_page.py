@@ -80,6 +80,20 @@ def test_page_shows_what_the_daemon_tells(document, musterd):
         assert port["name"] in text_of(document, "ports")
 
 
+def test_page_shows_the_largest_swarms_and_their_sizes(testbed, musterd, document):
+    # Forty peers announced for `document`; the tables are looked at every few seconds.
+    for client in range(1, 4):
+        with testbed.tracker(client=client) as tracker:
+            tracker.announce(b"q" * 20, left=client % 2)
+    wait_until(lambda: len((musterd.call("live")["swarms"] or {"top": []})["top"]) >= 2, 10)
+    page = browse(musterd, "--dump-dom")
+    largest = text_of(page, "swarms")
+    assert "70707070…" in largest and "71717171…" in largest and "7070707070" not in largest
+    assert largest.index("70707070") < largest.index("71717171")
+    assert re.search(r"33 – 64\s+1\b", text_of(page, "sizes"))
+    assert re.search(r"3 – 4\s+1\b", text_of(page, "sizes"))
+
+
 def test_charts_are_drawn(document):
     assert len(re.findall(r"<path d=\"M[\d.]", document)) >= 5
     drawn = document[:document.index("<script>")]
