@@ -12,6 +12,7 @@
 #include "config_file.h"
 #include "config_report.h"
 #include "config_value.h"
+#include "spelling.h"
 
 /* Reading ------------------------------------------------------------------------------------- */
 
@@ -121,6 +122,18 @@ int config_load_public(const char *path, struct config *config, FILE *errors)
     return load(path, open_public(path), config, errors);
 }
 
+static void complain_unknown(const char *name, FILE *errors)
+{
+    struct spelling spelling = {.word = name};
+
+    for (const struct config_key *key = config_keys; key->name; key++)
+        spelling_try(&spelling, key->name);
+    fprintf(errors, "%s: unknown key", name);
+    if (spelling.best)
+        fprintf(errors, "; did you mean %s?", spelling.best);
+    fputc('\n', errors);
+}
+
 int config_set(struct config *config, const char *name, const char *value, FILE *errors)
 {
     struct config_report report = {.out = errors};
@@ -128,7 +141,7 @@ int config_set(struct config *config, const char *name, const char *value, FILE 
     struct config changed = *config;
 
     if (!key) {
-        fprintf(errors, "%s: unknown key\n", name);
+        complain_unknown(name, errors);
         return -ENOENT;
     }
     if (key->restart) {

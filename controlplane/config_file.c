@@ -7,6 +7,7 @@
 #include <yaml.h>
 
 #include "config_value.h"
+#include "spelling.h"
 
 enum { NAME_MAX_BYTES = 128 };
 
@@ -57,49 +58,18 @@ static void complain_expected(struct reader *reader, const yaml_node_t *node, co
 
 /* Unknown keys -------------------------------------------------------------------------------- */
 
-/* Edit distance, for "did you mean"; names are short. */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[NAME_MAX_BYTES + 1];
-    size_t length = strlen(b);
-
-    if (length > NAME_MAX_BYTES)
-        return NAME_MAX_BYTES;
-    for (unsigned j = 0; j <= length; j++)
-        row[j] = j;
-    for (unsigned i = 1; *a; a++, i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = i;
-        for (unsigned j = 1; j <= length; j++) {
-            unsigned replaced = diagonal + (*a != b[j - 1]);
-            unsigned shifted = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-
-            diagonal = row[j];
-            row[j] = replaced < shifted ? replaced : shifted;
-        }
-    }
-    return row[length];
-}
-
 static void complain_unknown(struct reader *reader, const yaml_node_t *node, const char *name,
                              const struct config_key *keys)
 {
-    const struct config_key *best = NULL;
-    unsigned best_distance = 4; /* further off it is a guess, not a typing error */
+    struct spelling spelling = {.word = name};
 
-    for (const struct config_key *key = keys; key->name; key++) {
-        unsigned found = distance(name, key->name);
-        if (found < best_distance) {
-            best = key;
-            best_distance = found;
-        }
-    }
+    for (const struct config_key *key = keys; key->name; key++)
+        spelling_try(&spelling, key->name);
     config_complain_at(reader->report, line_of(node), "");
     fputs("unknown key ", reader->report->out);
     config_report_found(reader->report, name);
-    if (best)
-        fprintf(reader->report->out, "; did you mean %s?", best->name);
+    if (spelling.best)
+        fprintf(reader->report->out, "; did you mean %s?", spelling.best);
     fputc('\n', reader->report->out);
 }
 

@@ -290,7 +290,7 @@ const struct command command_table[COMMANDS_COUNT] = {
             .verb = "add",
             .method = "access.add",
             .summary = "put an info-hash on the list, until the next load",
-            .result = "as of `access show`",
+            .result = "as of `access show`, hash, changed: false if it was so before",
             .arguments = {HASH_ARGUMENT},
         },
     [COMMAND_access_del] =
@@ -299,7 +299,7 @@ const struct command command_table[COMMANDS_COUNT] = {
             .verb = "del",
             .method = "access.del",
             .summary = "take an info-hash off the list, until the next load",
-            .result = "as of `access show`",
+            .result = "as of `access show`, hash, changed: false if it was so before",
             .arguments = {HASH_ARGUMENT},
         },
     [COMMAND_access_load] =

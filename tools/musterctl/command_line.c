@@ -8,6 +8,7 @@
 
 #include "command_line.h"
 #include "controlplane/config_schema.h"
+#include "controlplane/spelling.h"
 
 /* Words to parameters ---------------------------------------------------------------------- */
 
@@ -152,23 +153,26 @@ static bool parse_arguments(struct parser *parser, bool *json)
 
 /* Which command ----------------------------------------------------------------------------- */
 
-static void explain_unknown(const char *noun, const char *verb, char *error, size_t size)
+static void explain_unknown(const char *noun, char *error, size_t size)
 {
     FILE *out = fmemopen(error, size, "w");
+    struct spelling spelling = {.word = noun};
     bool known = false;
 
     for (unsigned i = 0; i < COMMANDS_COUNT && out; i++) {
         const struct command *command = &command_table[i];
 
+        spelling_try(&spelling, command->noun);
         if (strcmp(command->noun, noun) != 0 || !command->verb)
             continue;
         fprintf(out, known ? ", %s" : "%s: which one? %s", known ? command->verb : noun,
                 command->verb);
         known = true;
     }
-    if (out && !known)
-        fprintf(out, "there is no command \"%s%s%s\": try help", noun, verb ? " " : "",
-                verb ? verb : "");
+    if (out && !known && spelling.best)
+        fprintf(out, "there is no command \"%s\": did you mean %s?", noun, spelling.best);
+    else if (out && !known)
+        fprintf(out, "there is no command \"%s\": try help", noun);
     if (out)
         fclose(out);
     error[size - 1] = '\0';
@@ -185,7 +189,7 @@ bool command_line_parse(char *const words[], unsigned count, struct command_line
     *line = (struct command_line){0};
     line->command = command_by_words(command_table, COMMANDS_COUNT, words[0], verb);
     if (!line->command) {
-        explain_unknown(words[0], verb, error, error_size);
+        explain_unknown(words[0], error, error_size);
         return false;
     }
     parser.command = line->command;

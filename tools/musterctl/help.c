@@ -4,7 +4,7 @@
 #include "controlplane/operator/command_table.h"
 #include "help.h"
 
-enum { SUMMARY_COLUMN = 42 };
+enum { SUMMARY_COLUMN = 42, HELP_WIDTH = 96 };
 
 static void print_summary(const char *what, const char *summary, FILE *out)
 {
@@ -38,6 +38,24 @@ void help_print(FILE *out)
     fputc('\n', out);
 }
 
+/* A paragraph, two columns from the left, no line wider than HELP_WIDTH. */
+static void print_wrapped(const char *text, FILE *out)
+{
+    unsigned column = 0;
+
+    while (*text != '\0') {
+        unsigned length = (unsigned)strcspn(text, " ");
+
+        if (column > 0 && column + 1 + length > HELP_WIDTH) {
+            fputc('\n', out);
+            column = 0;
+        }
+        column += (unsigned)fprintf(out, "%s%.*s", column > 0 ? " " : "  ", (int)length, text);
+        text += length + (text[length] == ' ');
+    }
+    fputc('\n', out);
+}
+
 static void print_argument(const struct argument *argument, FILE *out)
 {
     fprintf(out, "  %s%-12s %s", argument->option ? "--" : "  ", argument->name, argument->help);
@@ -56,10 +74,11 @@ static void print_command(const struct command *command, FILE *out)
     command_usage(command, usage, sizeof(usage));
     fprintf(out, "%s\n  %s.\n", usage, command->summary);
     if (command->details)
-        fprintf(out, "  %s\n", command->details);
+        print_wrapped(command->details, out);
     for (unsigned n = 0; (argument = command_argument(command, n)) != NULL; n++)
         print_argument(argument, out);
-    fprintf(out, "  --json: %s\n", command->result);
+    fputs("  --json gives:\n", out);
+    print_wrapped(command->result, out);
 }
 
 bool help_print_command(const char *noun, const char *verb, FILE *out)

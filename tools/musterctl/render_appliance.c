@@ -129,13 +129,17 @@ static void print_counters(const char *header, const json_t *counters, FILE *out
 
 void render_stats(const json_t *result, FILE *out)
 {
+    const json_t *workers = json_object_get(result, "counters");
     const json_t *xdp = json_object_get(result, "xdp");
 
-    print_counters("WORKERS|>TOTAL|>PER SECOND|MEANING", json_object_get(result, "counters"), out);
-    if (json_array_size(xdp) > 0) {
+    if (json_array_size(workers) == 0 && json_array_size(xdp) == 0)
+        fputs("no counter moved in the last second\n", out);
+    if (json_array_size(workers) > 0)
+        print_counters("WORKERS|>TOTAL|>PER SECOND|MEANING", workers, out);
+    if (json_array_size(workers) > 0 && json_array_size(xdp) > 0)
         fputc('\n', out);
+    if (json_array_size(xdp) > 0)
         print_counters("XDP|>TOTAL|>PER SECOND|MEANING", xdp, out);
-    }
 }
 
 void render_drops(const json_t *result, FILE *out)

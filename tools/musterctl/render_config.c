@@ -125,14 +125,21 @@ void render_access_mode(const json_t *result, FILE *out)
     print_change(result, "mode", out);
 }
 
+static void render_access_edit(const json_t *result, const char *done, const char *same, FILE *out)
+{
+    fprintf(out, "%s is %s the list\n", json_text(result, "hash"),
+            json_flag(result, "changed") ? done : same);
+    render_access_show(result, out);
+}
+
 void render_access_add(const json_t *result, FILE *out)
 {
-    render_access_show(result, out);
+    render_access_edit(result, "now on", "already on", out);
 }
 
 void render_access_del(const json_t *result, FILE *out)
 {
-    render_access_show(result, out);
+    render_access_edit(result, "no longer on", "not on", out);
 }
 
 void render_access_load(const json_t *result, FILE *out)
@@ -150,11 +157,13 @@ static void print_ban_end(const json_t *ban, char *text)
 
 void render_ban_add(const json_t *result, FILE *out)
 {
-    char end[TEXT_SIZE];
+    char span[TEXT_SIZE];
 
-    print_ban_end(result, end);
-    fprintf(out, "%s is banned; ends %s%s\n", json_text(result, "prefix"),
-            json_is_integer(json_object_get(result, "expires")) ? "in " : "", end);
+    fprintf(out, "%s is banned ", json_text(result, "prefix"));
+    if (json_is_integer(json_object_get(result, "expires")))
+        fprintf(out, "for %s\n", text_span(span, json_whole(result, "expires")));
+    else
+        fputs("until the ban is lifted\n", out);
 }
 
 void render_ban_del(const json_t *result, FILE *out)

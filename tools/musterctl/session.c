@@ -92,13 +92,23 @@ static enum musterctl_exit run_help(char *const words[], unsigned count)
     return MUSTERCTL_USAGE;
 }
 
+/* "swarms --help", "swarms top --help" */
+static bool asks_for_help(char *const words[], unsigned count)
+{
+    return count > 1 &&
+           (strcmp(words[count - 1], "--help") == 0 || strcmp(words[count - 1], "-h") == 0);
+}
+
 enum musterctl_exit session_run(struct session *session, char *const words[], unsigned count)
 {
     struct command_line line;
     char error[600];
 
-    if (strcmp(words[0], "help") == 0)
+    if (strcmp(words[0], "help") == 0 || strcmp(words[0], "?") == 0)
         return run_help(words, count);
+    if (asks_for_help(words, count) &&
+        help_print_command(words[0], count > 2 ? words[1] : NULL, stdout))
+        return MUSTERCTL_OK;
     if (command_line_parse(words, count, &line, error, sizeof(error)))
         return run_command(session, &line);
     fprintf(stderr, "%s\n", error);

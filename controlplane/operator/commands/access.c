@@ -16,12 +16,17 @@ static struct access_list *list_of(const struct call *call)
 
 static void fail(struct call *call, int error, const char *explanation)
 {
+    int length = explanation ? (int)strlen(explanation) : 0;
+
+    while (length > 0 && explanation[length - 1] == '\n')
+        length--;
     if (error == -EBUSY)
         call_error(call, JSON_RPC_BUSY, "try again when it is done; `access show` tells",
                    "a list is being read");
+    else if (length > 0)
+        call_error(call, JSON_RPC_REFUSED, "the list is as it was", "%.*s", length, explanation);
     else
-        call_error(call, JSON_RPC_REFUSED, "the list is as it was", "%s",
-                   explanation && explanation[0] != '\0' ? explanation : strerror(-error));
+        call_error(call, JSON_RPC_REFUSED, "the list is as it was", "%s", strerror(-error));
 }
 
 static json_t *view_status(const struct call *call)
@@ -56,8 +61,7 @@ void command_access_show(struct call *call)
     call_result(call, view);
 }
 
-/* A change is in force, or failed. */
-static void on_changed(void *user, int error, const char *explanation)
+static void on_loaded(void *user, int error, const char *explanation)
 {
     struct call *call = user;
 
@@ -67,13 +71,36 @@ static void on_changed(void *user, int error, const char *explanation)
         call_result(call, view_status(call));
 }
 
+static json_t *view_edited(const struct call *call, bool changed)
+{
+    json_t *view = view_status(call);
+
+    json_object_set_new(view, "hash", json_string(call_text(call, "hash")));
+    json_object_set_new(view, "changed", json_boolean(changed));
+    return view;
+}
+
+static void on_edited(void *user, int error, const char *explanation)
+{
+    struct call *call = user;
+
+    if (error != 0)
+        fail(call, error, explanation);
+    else
+        call_result(call, view_edited(call, true));
+}
+
 static void edit(struct call *call, bool add)
 {
     struct access_hash hash;
     int error;
 
     access_parse_hash(call_text(call, "hash"), &hash);
-    error = access_list_edit(list_of(call), &hash, add, &hash, !add, on_changed, call);
+    if (access_list_contains(list_of(call), &hash) == add) {
+        call_result(call, view_edited(call, false));
+        return;
+    }
+    error = access_list_edit(list_of(call), &hash, add, &hash, !add, on_edited, call);
     if (error != 0)
         fail(call, error, NULL);
 }
@@ -92,7 +119,7 @@ void command_access_load(struct call *call)
 {
     const struct console *console = call_context(call);
     int error =
-        controlplane_load_access(console->controlplane, call_text(call, "file"), on_changed, call);
+        controlplane_load_access(console->controlplane, call_text(call, "file"), on_loaded, call);
 
     if (error == -ENOENT)
         call_error(call, JSON_RPC_INVALID_PARAMS, "name a file, or set access.file",

@@ -51,14 +51,15 @@ static bool parse_end(struct call *call, struct ban *ban)
 static json_t *view_ban(const struct ban *ban, uint64_t now)
 {
     char text[BANS_TEXT_SIZE];
+    uint64_t left = 0;
     json_t *view;
 
     bans_format(ban, text);
     view = json_pack("{s:s}", "prefix", text);
+    if (ban->until != BAN_FOR_GOOD && ban->until > now)
+        left = (ban->until - now + NANOSECONDS - 1) / NANOSECONDS; /* it ends within that second */
     if (ban->until != BAN_FOR_GOOD)
-        json_object_set_new(
-            view, "expires",
-            json_integer(ban->until > now ? (json_int_t)((ban->until - now) / NANOSECONDS) : 0));
+        json_object_set_new(view, "expires", json_integer((json_int_t)left));
     return view;
 }
 

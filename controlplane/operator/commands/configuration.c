@@ -152,12 +152,16 @@ void command_config_reload(struct call *call)
     report_free(&report);
 }
 
-static void refuse_key(struct call *call, int error, const struct report *report)
+static void refuse_key(struct call *call, const char *key, int error, const struct report *report)
 {
-    const char *hint = "`config show` says what each key takes";
+    const char *hint = "`config show KEY` says what it takes";
 
     if (error == -EPERM)
         hint = "change it in the file, then restart the daemon";
+    else if (error == -ENOENT)
+        hint = "`config show` lists all of them";
+    else if (strcmp(key, "access.mode") == 0)
+        hint = "`access load FILE` first";
     call_error(call, error == -ENOENT ? JSON_RPC_NOT_FOUND : JSON_RPC_REFUSED, hint, "%s",
                report->size > 0 ? report->text : strerror(-error));
 }
@@ -179,7 +183,7 @@ static void set_key(struct call *call, const char *name, const char *key_name, c
     error = controlplane_set(controlplane, key_name, value, report.stream);
     report_end(&report);
     if (error != 0)
-        refuse_key(call, error, &report);
+        refuse_key(call, key_name, error, &report);
     else
         call_result(call, json_pack("{s:s, s:o, s:O}", "key", key_name, name,
                                     value_of(&controlplane->config, key), "before", before));
