@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controlplane.h"
 #include "log.h"
 
-enum { EXPLANATION_SIZE = 1024 };
+enum { EXPLANATION_SIZE = 2048 };
 
 struct access_control {
-    struct controlplane *controlplane;
+    struct access_control_owner owner;
     struct access_list *list;
 
     /* in force */
@@ -26,7 +25,7 @@ struct access_control {
 /* The configuration is now what is in force. */
 static void adopt(struct access_control *control)
 {
-    const struct config *config = &control->controlplane->config;
+    const struct config *config = control->owner.config;
 
     control->mode = config->settings.access_mode;
     memcpy(control->file, config->access.file, sizeof(control->file));
@@ -35,7 +34,7 @@ static void adopt(struct access_control *control)
 /* What is in force is now the configuration. */
 static void revert(struct access_control *control)
 {
-    struct config *config = &control->controlplane->config;
+    struct config *config = control->owner.config;
 
     config->settings.access_mode = control->mode;
     memcpy(config->access.file, control->file, sizeof(control->file));
@@ -46,7 +45,7 @@ static void on_changed(void *user)
     struct access_control *control = user;
 
     adopt(control);
-    controlplane_publish(control->controlplane);
+    control->owner.changed(control->owner.user);
 }
 
 static void on_loaded(void *user, int error, const char *explanation)
@@ -71,7 +70,7 @@ static void on_loaded(void *user, int error, const char *explanation)
 int access_control_apply(struct access_control *control, bool again, access_list_done *done,
                          void *user)
 {
-    const char *file = control->controlplane->config.access.file;
+    const char *file = control->owner.config->access.file;
     int error;
 
     if (*file && (again || strcmp(file, control->file) != 0)) {
@@ -101,23 +100,23 @@ struct access_list *access_control_list(const struct access_control *control)
     return control->list;
 }
 
-struct access_control *access_control_start(struct controlplane *controlplane, char *error,
+struct access_control *access_control_start(const struct access_control_owner *owner, char *error,
                                             size_t error_size)
 {
     struct access_control *control = calloc(1, sizeof(*control));
     char explanation[EXPLANATION_SIZE];
 
     if (control) {
-        control->controlplane = controlplane;
-        control->list = access_list_new(controlplane->events, on_changed, control);
+        control->owner = *owner;
+        control->list = access_list_new(owner->events, on_changed, control);
     }
     if (!control || !control->list) {
         snprintf(error, error_size, "no memory for the access list");
         free(control);
         return NULL;
     }
-    if (*controlplane->config.access.file &&
-        access_list_load_now(control->list, controlplane->config.access.file, explanation,
+    if (*owner->config->access.file &&
+        access_list_load_now(control->list, owner->config->access.file, explanation,
                              sizeof(explanation)) < 0) {
         log_lines(LOG_LEVEL_ERROR, "access", explanation);
         snprintf(error, error_size,

@@ -9,19 +9,26 @@
 #include <stddef.h>
 
 #include "access_list.h"
+#include "config.h"
 
 struct access_control;
-struct controlplane;
+
+struct access_control_owner {
+    struct config *config; /* followed; set back where it can't be */
+    struct event_base *events;
+    void (*changed)(void *user); /* something else is in force now, and is to be published */
+    void *user;
+};
 
 /* Reads the configured list, if any, and waits for it. NULL with an explanation. */
-struct access_control *access_control_start(struct controlplane *controlplane, char *error,
+struct access_control *access_control_start(const struct access_control_owner *owner, char *error,
                                             size_t error_size);
 void access_control_free(struct access_control *control);
 
 /*
  * Makes what the configuration says come into force: when the list has been read, if it is another
- * one (or `again`), and calls `done` then; else with the next controlplane_publish(), which is the
- * caller's. -EBUSY while another list is being read.
+ * one (or `again`), and calls `done` then; else with the next publication, which is the caller's.
+ * -EBUSY while another list is being read.
  */
 int access_control_apply(struct access_control *control, bool again, access_list_done *done,
                          void *user);

@@ -14,7 +14,7 @@
 #include "../dataplane/access_set.h"
 #include "log.h"
 
-enum { EXPLANATION_SIZE = 1024, PATH_SIZE = 256 };
+enum { EXPLANATION_SIZE = 2048, PATH_SIZE = 256 };
 
 /* A set that some worker may still use. */
 struct retired {

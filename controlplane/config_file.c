@@ -35,16 +35,23 @@ static bool is_scalar(const yaml_node_t *node)
     return node->type == YAML_SCALAR_NODE && strlen(scalar(node)) == node->data.scalar.length;
 }
 
+static const char *kind_of(const yaml_node_t *node)
+{
+    if (node->type == YAML_MAPPING_NODE)
+        return "a mapping";
+    if (node->type != YAML_SEQUENCE_NODE)
+        return "binary data";
+    return node->data.sequence.items.start == node->data.sequence.items.top ? "an empty list"
+                                                                            : "a list";
+}
+
 static void complain_found(struct reader *reader, const yaml_node_t *node)
 {
     fputs(", found ", reader->report->out);
     if (is_scalar(node))
         config_report_found(reader->report, scalar(node));
     else
-        fputs(node->type == YAML_MAPPING_NODE    ? "a mapping"
-              : node->type == YAML_SEQUENCE_NODE ? "a list"
-                                                 : "binary data",
-              reader->report->out);
+        fputs(kind_of(node), reader->report->out);
     fputc('\n', reader->report->out);
 }
 

@@ -62,9 +62,21 @@ static void stop_secrets(struct controlplane *controlplane)
     secrets_close(controlplane->secrets);
 }
 
+static void publish(void *controlplane)
+{
+    controlplane_publish(controlplane);
+}
+
 static int start_access(struct controlplane *controlplane, char *error)
 {
-    controlplane->access = access_control_start(controlplane, error, ERROR_SIZE);
+    const struct access_control_owner owner = {
+        .config = &controlplane->config,
+        .events = controlplane->events,
+        .changed = publish,
+        .user = controlplane,
+    };
+
+    controlplane->access = access_control_start(&owner, error, ERROR_SIZE);
     return controlplane->access ? 0 : -EINVAL;
 }
 

@@ -72,13 +72,15 @@ void call_result(struct call *call, json_t *result)
 void call_error(struct call *call, enum json_rpc_code code, const char *hint, const char *format,
                 ...)
 {
-    char message[512];
+    char *message = NULL;
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(message, sizeof(message), format, arguments);
+    if (vasprintf(&message, format, arguments) < 0)
+        message = NULL;
     va_end(arguments);
-    end(call, json_rpc_error(call->id, code, message, hint));
+    end(call, json_rpc_error(call->id, code, message ? message : "out of memory", hint));
+    free(message);
 }
 
 static void run(struct call *call, const struct json_rpc_request *request)

@@ -58,9 +58,15 @@ void controlplane_shutdown(struct controlplane *controlplane)
     event_base_loopexit(controlplane->events, NULL);
 }
 
+static void publish(void *user)
+{
+    controlplane_publish(&fake_controlplane);
+}
+
 int fake_controlplane_start(const char *folder)
 {
     struct config *config = &fake_controlplane.config;
+    struct access_control_owner owner = {.config = config, .changed = publish};
     char error[1024];
     FILE *file;
 
@@ -78,14 +84,14 @@ int fake_controlplane_start(const char *folder)
     config->metrics.address =
         (struct dataplane_address){.family = 4, .bytes = {127, 0, 0, 1}, .port = 0};
     fake_controlplane.config_path = config_path;
-    fake_controlplane.events = event_base_new();
+    fake_controlplane.events = owner.events = event_base_new();
     fake_controlplane.started = time(NULL);
     fake_controlplane.interval = config->settings.interval;
     fake_controlplane.jobs = jobs_new(fake_controlplane.events, fake_controlplane.dataplane);
     fake_controlplane.observation =
         observation_new(fake_controlplane.dataplane, fake_controlplane.steering);
     fake_controlplane.bans = bans_new();
-    fake_controlplane.access = access_control_start(&fake_controlplane, error, sizeof(error));
+    fake_controlplane.access = access_control_start(&owner, error, sizeof(error));
     if (console_start(&fake_controlplane, &fake_console, error, sizeof(error)) != 0) {
         fprintf(stderr, "%s\n", error);
         return -1;

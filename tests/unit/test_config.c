@@ -154,6 +154,9 @@ static void refuses_unknown_keys_and_guesses(void **state)
     assert_refused(PORTS "tracker:\n  intervall: 5m\n",
                    "/etc/muster.yaml:5: unknown key \"tracker.intervall\"; did you mean "
                    "tracker.interval?\n");
+    assert_refused("ports: []\n",
+                   "/etc/muster.yaml:1: ports: expected a list of at least one item, found an "
+                   "empty list\n");
     assert_refused(PORTS "banana: 1\n", "/etc/muster.yaml:4: unknown key \"banana\"\n");
     assert_refused("ports: [{type: af_xdp, interface: a, queue: 1}]\n",
                    "/etc/muster.yaml:1: unknown key \"queue\"; did you mean queues?\n");

@@ -57,6 +57,9 @@ static void wrong_words_are_explained(void **state)
     assert_string_equal(parse("swarms"), "swarms: which one? top, show");
     assert_string_equal(parse("swarms bottom"), "swarms: which one? top, show");
     assert_string_equal(parse("nothing"), "there is no command \"nothing\": try help");
+    assert_string_equal(parse("stat"), "there is no command \"stat\": did you mean stats?");
+    assert_string_equal(parse("swamrs top"),
+                        "there is no command \"swamrs\": did you mean swarms?");
     assert_non_null(strstr(parse("swarms top --by size"), "by must be one of peers|rate"));
     assert_non_null(strstr(parse("swarms top --limit 0"), "from 1 to 100"));
     assert_non_null(strstr(parse("swarms top --limit x"), "whole number"));

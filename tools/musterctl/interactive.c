@@ -10,6 +10,7 @@
 
 #include "command_line.h"
 #include "interactive.h"
+#include "run.h"
 
 enum { WORDS_MAX = 32, HISTORY_LINES = 1000 };
 
@@ -99,7 +100,7 @@ static bool run_line(struct session *session, char *line, enum musterctl_exit *s
         return true;
     if (strcmp(words[0], "quit") == 0 || strcmp(words[0], "exit") == 0)
         return false;
-    *status = session_run(session, words, (unsigned)count);
+    *status = run_words(session, words, (unsigned)count);
     fflush(stdout);
     return true;
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "interactive.h"
-#include "session.h"
+#include "run.h"
 #include "text.h"
 
 enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_HELP, OPTION_VERSION };
@@ -67,7 +67,7 @@ int main(int argc, char *argv[])
     if (status < 0)
         status =
             (int)(optind == argc ? interactive_run(&session)
-                                 : session_run(&session, argv + optind, (unsigned)(argc - optind)));
+                                 : run_words(&session, argv + optind, (unsigned)(argc - optind)));
     client_free(session.client);
     return status;
 }

@@ -44,16 +44,11 @@ static void print_traffic(const json_t *now, FILE *out)
 
 static void print_fill(const char *name, const json_t *tables, FILE *out)
 {
-    char now[TEXT_SIZE], limit[TEXT_SIZE], percent[TEXT_SIZE], key[TEXT_SIZE];
-    double fill;
+    struct text_fill fill = text_fill(tables, name);
 
-    snprintf(key, sizeof(key), "%s_fill", name);
-    fill = json_number(tables, key);
-    snprintf(key, sizeof(key), "%s_limit", name);
     fprintf(out, "%-9s ", name);
-    text_bar(out, fill, BAR_WIDTH);
-    fprintf(out, " %s of %s, %s full\n", text_count(now, json_number(tables, name)),
-            text_count(limit, json_number(tables, key)), text_percent(percent, fill));
+    text_bar(out, fill.share, BAR_WIDTH);
+    fprintf(out, " %s of %s, %s full\n", fill.now, fill.limit, fill.percent);
 }
 
 static void print_tables(const json_t *tables, FILE *out)

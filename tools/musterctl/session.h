@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One command, from words to what is on the screen. */
+/* The connection to the daemon that commands of one run share. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,9 +12,6 @@ struct session {
     struct client *client; /* NULL: not connected yet */
     bool json;             /* --json stood before the command */
 };
-
-/* Runs the words. */
-enum musterctl_exit session_run(struct session *session, char *const words[], unsigned count);
 
 /* Calls a method, connecting first where needed. *reply is the result, a new reference. */
 enum musterctl_exit session_call(struct session *session, const char *method, json_t *params,

@@ -160,6 +160,20 @@ bool json_flag(const json_t *object, const char *name)
     return json_is_true(json_object_get(object, name));
 }
 
+struct text_fill text_fill(const json_t *tables, const char *name)
+{
+    struct text_fill fill;
+    char key[TEXT_SIZE];
+
+    snprintf(key, sizeof(key), "%s_fill", name);
+    fill.share = json_number(tables, key);
+    snprintf(key, sizeof(key), "%s_limit", name);
+    text_count(fill.limit, json_number(tables, key));
+    text_count(fill.now, json_number(tables, name));
+    text_percent(fill.percent, fill.share);
+    return fill;
+}
+
 /* Tables ----------------------------------------------------------------------------------- */
 
 enum { COLUMNS_MAX = 16, GAP = 2 };

@@ -32,6 +32,13 @@ json_int_t json_whole(const json_t *object, const char *name);
 const char *json_text(const json_t *object, const char *name);
 bool json_flag(const json_t *object, const char *name);
 
+/* How full a table of the appliance is: its members `name`, name_limit and name_fill, in words. */
+struct text_fill {
+    double share;
+    char now[TEXT_SIZE], limit[TEXT_SIZE], percent[TEXT_SIZE];
+};
+struct text_fill text_fill(const json_t *tables, const char *name);
+
 /*
  * A table: cells are added row by row, left to right; a column is as wide as its widest cell.
  * `header` has the columns' names separated by '|'; a name that begins with '>' is aligned to the

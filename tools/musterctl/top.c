@@ -107,17 +107,12 @@ static void draw_rates(const json_t *live, unsigned columns, FILE *out)
 
 static void draw_fill(const json_t *tables, const char *name, FILE *out)
 {
-    char key[TEXT_SIZE], now[TEXT_SIZE], limit[TEXT_SIZE], percent[TEXT_SIZE];
-    double fill;
+    struct text_fill fill = text_fill(tables, name);
 
-    snprintf(key, sizeof(key), "%s_fill", name);
-    fill = json_number(tables, key);
-    snprintf(key, sizeof(key), "%s_limit", name);
-    fprintf(out, "%-12s%9s %s", name, text_count(now, json_number(tables, name)),
-            text_style(fill > 0.8 ? TEXT_WARN : TEXT_PLAIN));
-    text_bar(out, fill, BAR_WIDTH);
-    fprintf(out, "%s %s of %s\n", text_style(TEXT_PLAIN), text_percent(percent, fill),
-            text_count(limit, json_number(tables, key)));
+    fprintf(out, "%-12s%9s %s", name, fill.now,
+            text_style(fill.share > 0.8 ? TEXT_WARN : TEXT_PLAIN));
+    text_bar(out, fill.share, BAR_WIDTH);
+    fprintf(out, "%s %s of %s\n", text_style(TEXT_PLAIN), fill.percent, fill.limit);
 }
 
 static void draw_workers(const json_t *workers, FILE *out)
@@ -169,9 +164,29 @@ static void draw_drops(const json_t *drops, FILE *out)
     table_print(table, out);
 }
 
+/* The last part: what the screen has no room for is not drawn. */
+static void draw_swarms(const json_t *top, FILE *out)
+{
+    struct table *table = table_new("LARGEST SWARMS|FAMILY|>SEEDERS|>LEECHERS|>ANNOUNCES/MIN");
+    const json_t *swarm;
+    char text[TEXT_SIZE];
+    size_t i;
+
+    json_array_foreach(top, i, swarm)
+    {
+        table_cell(table, "%s...", json_text(swarm, "info_hash"));
+        table_cell(table, "%s", json_text(swarm, "family"));
+        table_cell(table, "%s", text_exact(text, json_whole(swarm, "seeders")));
+        table_cell(table, "%s", text_exact(text, json_whole(swarm, "leechers")));
+        table_cell(table, "%s", text_exact(text, json_whole(swarm, "announces_per_minute")));
+    }
+    table_print(table, out);
+}
+
 void top_draw(const json_t *live, unsigned columns, FILE *out)
 {
-    const json_t *tables = json_object_get(live, "tables");
+    const json_t *tables = json_object_get(live, "tables"), *drops = json_object_get(live, "drops");
+    const json_t *swarms = json_object_get(json_object_get(live, "swarms"), "top");
 
     draw_head(live, out);
     draw_rates(live, columns, out);
@@ -179,7 +194,14 @@ void top_draw(const json_t *live, unsigned columns, FILE *out)
     draw_fill(tables, "peers", out);
     fputc('\n', out);
     draw_workers(json_object_get(live, "workers"), out);
-    draw_drops(json_object_get(live, "drops"), out);
+    if (json_array_size(drops) > 0)
+        draw_drops(drops, out);
+    else
+        fputs("nothing was dropped\n", out);
+    if (json_array_size(swarms) > 0) {
+        fputc('\n', out);
+        draw_swarms(swarms, out);
+    }
 }
 
 /* Screen ----------------------------------------------------------------------------------- */
