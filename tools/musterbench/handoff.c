@@ -8,6 +8,7 @@
 
 #include "../workload/report.h"
 #include "bench.h"
+#include "options.h"
 #include "team.h"
 
 enum {
@@ -46,53 +47,36 @@ static const char usage_text[] =
     "  --frames N    frames in the ring of each worker, a multiple of 32 (16384)\n"
     "  --json        for scripts\n";
 
-/* 0, 1 for help, -1 for nonsense. */
+static bool options_sound(const struct options *options)
+{
+    return options->seconds > 0 && options->workers >= 2 && options->workers <= TEAM_WORKERS_MAX &&
+           options->frames >= RIG_BURST && options->frames % RIG_BURST == 0;
+}
+
+/* As bench_options(). */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    static const struct option names[] = {
-        {"workers", required_argument, NULL, 'w'},  {"seconds", required_argument, NULL, 's'},
-        {"torrents", required_argument, NULL, 't'}, {"peers", required_argument, NULL, 'p'},
-        {"frames", required_argument, NULL, 'f'},   {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
-    };
     uint32_t torrents = 0, peers = 0;
-    int option;
+    const struct bench_option table[] = {
+        {"workers", .number = &options->workers},
+        {"seconds", .seconds = &options->seconds},
+        {"torrents", .number = &torrents},
+        {"peers", .number = &peers},
+        {"frames", .number = &options->frames},
+        {"json", .flag = &options->json},
+        {0},
+    };
+    int parsed;
 
     *options = (struct options){
         .seconds = 5, .workers = 2, .frames = FRAMES_DEFAULT, .pages = MACHINE_PAGES_2M};
-    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        switch (option) {
-        case 'w':
-            options->workers = (unsigned)strtoul(optarg, NULL, 0);
-            break;
-        case 's':
-            options->seconds = atof(optarg);
-            break;
-        case 't':
-            torrents = (uint32_t)strtoul(optarg, NULL, 0);
-            break;
-        case 'p':
-            peers = (uint32_t)strtoul(optarg, NULL, 0);
-            break;
-        case 'f':
-            options->frames = (unsigned)strtoul(optarg, NULL, 0);
-            break;
-        case 'j':
-            options->json = true;
-            break;
-        case 'h':
-            return 1;
-        default:
-            return -1;
-        }
-    }
-    if (optind != argc - 1 || workload_find(argv[optind], &options->workload))
+    parsed = bench_options(argc, argv, table, 1);
+    if (parsed != 0)
+        return parsed;
+    if (workload_find(argv[optind], &options->workload))
         return -1;
     workload_scale(&options->workload, torrents, peers);
-    return options->seconds > 0 && options->workers >= 2 && options->workers <= TEAM_WORKERS_MAX &&
-                   options->frames >= RIG_BURST && options->frames % RIG_BURST == 0
-               ? 0
-               : -1;
+    return options_sound(options) ? 0 : -1;
 }
 
 static void measure(const struct options *options, struct team *team, struct result *result)

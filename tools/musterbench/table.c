@@ -8,6 +8,7 @@
 #include "../workload/histogram.h"
 #include "../workload/report.h"
 #include "bench.h"
+#include "options.h"
 #include "rig.h"
 #include "slices.h"
 
@@ -64,92 +65,42 @@ static const char usage_text[] =
     "  --core N          pin to this core (1, if there are two)\n"
     "  --json            for scripts\n";
 
-static int parse_pages(const char *text, enum machine_pages *pages)
-{
-    static const char *const names[] = {"1g", "2m", "4k"};
-
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(text, names[i]) != 0)
-            continue;
-        *pages = (enum machine_pages)i;
-        return 0;
-    }
-    return -1;
-}
-
 static bool options_sound(const struct options *options)
 {
     return options->seconds > 0 && options->frames >= RIG_BURST &&
            options->frames % RIG_BURST == 0 && options->workload.peers < WORKLOAD_PEERS_MAX;
 }
 
-/* 0, 1 for help, -1 for nonsense. */
-/* NOLINTNEXTLINE(readability-function-size): a case an option */
+/* As bench_options(). */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    static const struct option names[] = {
-        {"seconds", required_argument, NULL, 's'}, {"torrents", required_argument, NULL, 't'},
-        {"peers", required_argument, NULL, 'p'},   {"headroom", required_argument, NULL, 'H'},
-        {"tables-only", no_argument, NULL, 'T'},   {"offload", no_argument, NULL, 'o'},
-        {"limits", no_argument, NULL, 'l'},        {"slices", no_argument, NULL, 'S'},
-        {"pages", required_argument, NULL, 'P'},   {"frames", required_argument, NULL, 'f'},
-        {"core", required_argument, NULL, 'c'},    {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
-    };
     uint32_t torrents = 0, peers = 0;
-    int option;
+    const struct bench_option table[] = {
+        {"seconds", .seconds = &options->seconds},
+        {"torrents", .number = &torrents},
+        {"peers", .number = &peers},
+        {"headroom", .number = &options->headroom},
+        {"tables-only", .flag = &options->tables_only},
+        {"offload", .flag = &options->offload},
+        {"limits", .flag = &options->limits},
+        {"slices", .flag = &options->slices},
+        {"pages", .pages = &options->pages},
+        {"frames", .number = &options->frames},
+        {"core", .number = &options->core},
+        {"json", .flag = &options->json},
+        {0},
+    };
+    int parsed;
 
     *options = (struct options){.seconds = 5,
                                 .core = 1,
                                 .frames = RIG_FRAMES_DEFAULT,
                                 .headroom = MEMORY_HEADROOM,
                                 .pages = MACHINE_PAGES_2M};
-    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        switch (option) {
-        case 's':
-            options->seconds = atof(optarg);
-            break;
-        case 't':
-            torrents = (uint32_t)strtoul(optarg, NULL, 0);
-            break;
-        case 'p':
-            peers = (uint32_t)strtoul(optarg, NULL, 0);
-            break;
-        case 'H':
-            options->headroom = (unsigned)strtoul(optarg, NULL, 0);
-            break;
-        case 'T':
-            options->tables_only = true;
-            break;
-        case 'o':
-            options->offload = true;
-            break;
-        case 'l':
-            options->limits = true;
-            break;
-        case 'S':
-            options->slices = true;
-            break;
-        case 'f':
-            options->frames = (unsigned)strtoul(optarg, NULL, 0);
-            break;
-        case 'c':
-            options->core = (unsigned)strtoul(optarg, NULL, 0);
-            break;
-        case 'j':
-            options->json = true;
-            break;
-        case 'h':
-            return 1;
-        case 'P':
-            if (parse_pages(optarg, &options->pages) == 0)
-                break;
-            return -1;
-        default:
-            return -1;
-        }
-    }
-    if (optind != argc - 1 || workload_find(argv[optind], &options->workload))
+    parsed = bench_options(argc, argv, table, 1);
+    if (parsed != 0)
+        return parsed;
+    if (workload_find(argv[optind], &options->workload))
         return -1;
     workload_scale(&options->workload, torrents, peers);
     return options_sound(options) ? 0 : -1;

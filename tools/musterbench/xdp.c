@@ -2,7 +2,6 @@
 /* musterbench xdp: nanoseconds a packet of the XDP program. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <getopt.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "../workload/report.h"
 #include "bench.h"
 #include "machine.h"
+#include "options.h"
 #include "replay.h"
 
 enum {
@@ -253,51 +253,30 @@ static const char usage_text[] = "usage: musterbench xdp [OPTION...]\n"
                                  "  --core N        pin to this core (1, if there are two)\n"
                                  "  --json          for scripts\n";
 
-/* 0, 1 for help, -1 for nonsense. */
+/* As bench_options(). */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    enum { REPEAT = 256, RUNS, BARE, PROGRAM, CORE, JSON, HELP };
-    static const struct option known[] = {
-        {"repeat", required_argument, NULL, REPEAT}, {"runs", required_argument, NULL, RUNS},
-        {"bare", no_argument, NULL, BARE},           {"program", required_argument, NULL, PROGRAM},
-        {"core", required_argument, NULL, CORE},     {"json", no_argument, NULL, JSON},
-        {"help", no_argument, NULL, HELP},           {0},
+    const struct bench_option table[] = {
+        {"repeat", .number = &options->repeat},
+        {"runs", .number = &options->runs},
+        {"bare", .flag = &options->bare},
+        {"program", .text = &options->program},
+        {"core", .number = &options->core},
+        {"json", .flag = &options->json},
+        {0},
     };
-    int option;
+    int parsed;
 
     *options = (struct options){.program = STEERING_OBJECT,
                                 .replay = REPLAY_OBJECT,
                                 .repeat = 1000000,
                                 .runs = 5,
                                 .core = 1};
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (option) {
-        case REPEAT:
-            options->repeat = (unsigned)strtoul(optarg, NULL, 10);
-            break;
-        case RUNS:
-            options->runs = (unsigned)strtoul(optarg, NULL, 10);
-            break;
-        case BARE:
-            options->bare = true;
-            break;
-        case PROGRAM:
-            options->program = optarg;
-            break;
-        case CORE:
-            options->core = (unsigned)strtoul(optarg, NULL, 10);
-            break;
-        case JSON:
-            options->json = true;
-            break;
-        case HELP:
-            return 1;
-        default:
-            return -1;
-        }
-    }
-    return optind == argc && options->repeat > 0 && options->repeat <= 100000000 &&
-                   options->runs > 0 && options->runs <= RUNS_MAX
+    parsed = bench_options(argc, argv, table, 0);
+    if (parsed != 0)
+        return parsed;
+    return options->repeat > 0 && options->repeat <= 100000000 && options->runs > 0 &&
+                   options->runs <= RUNS_MAX
                ? 0
                : -1;
 }
