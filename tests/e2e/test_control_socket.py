@@ -250,7 +250,10 @@ def test_denied_torrent_gets_an_error(testbed, musterd, info_hash):
     musterd.call("access.mode", mode="deny")
     with testbed.tracker() as tracker:
         tracker.announce(info_hash)
-        assert musterctl(musterd, "access", "add", info_hash.hex()).status == OK
+        done = musterctl(musterd, "access", "add", info_hash.hex())
+        assert done.status == OK and "is now on the list" in done.output
+        done = musterctl(musterd, "access", "add", info_hash.hex())
+        assert done.status == OK and "is already on the list" in done.output
         assert musterd.call("access.show", hash=info_hash.hex())["listed"] is True
         with pytest.raises(TrackerError):
             wait_until(lambda: not tracker.announce(info_hash), what="refusal")

@@ -2,6 +2,7 @@
 """tools/host on machines that are made of files: it finds what is wrong, and what mends it."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -47,15 +48,24 @@ GOOD = {
     "proc/irq/40/smp_affinity_list": "2",
     "proc/irq/41/smp_affinity_list": "3",
     "proc/irq/42/smp_affinity_list": "0",
+    "proc/77/status": "Name:\tbash\nHugetlbPages:\t    8192 kB",
     "proc/net/route": "Iface\tDestination\nwan0\t00000000\n",
     "etc/passwd": "root:x:0:0::/root:/bin/sh\nmuster:x:900:900::/var/lib/muster:/bin/false\n",
 }
 
 
+ETHTOOL = """#!/bin/sh
+case $1 in
+-k) printf 'Features for nic0:\\nrx-checksumming: on\\nrx-vlan-offload: {offload}\\n' ;;
+-n) echo 'L4 bytes 0 & 1 [TCP/UDP src port]' ;;
+esac
+"""
+
+
 @pytest.fixture
 def host(tmp_path):
     """Makes a machine that differs from the good one, and returns what is wrong with it."""
-    def look(changes=(), config=CONFIG, links=()):
+    def look(changes=(), config=CONFIG, links=(), offload="off"):
         root = tmp_path / "root"
         for name, text in {**GOOD, **dict(changes)}.items():
             if text is None:
@@ -67,8 +77,11 @@ def host(tmp_path):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).symlink_to(target)
         (tmp_path / "muster.yaml").write_text(config)
+        (tmp_path / "ethtool").write_text(ETHTOOL.format(offload=offload))
+        (tmp_path / "ethtool").chmod(0o755)
         done = subprocess.run([ROOT / "tools" / "host", "check", "--json", "--root", root,
-                               "-c", tmp_path / "muster.yaml"], capture_output=True, text=True)
+                               "-c", tmp_path / "muster.yaml"], capture_output=True, text=True,
+                              env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
         assert done.stderr == ""
         wrong = [finding for finding in json.loads(done.stdout)
                  if not finding["ok"] and finding["subject"] != "clock"]
@@ -103,6 +116,28 @@ def test_finds_what_is_wrong(host, changes, subject, mend):
     wrong = host(changes)
     assert [finding["subject"] for finding in wrong] == [subject]
     assert mend in "\n".join(wrong[0]["mend"]) + wrong[0]["by_hand"]
+
+
+@pytest.mark.parametrize("offload, mend, by_hand", [
+    ("on", ["ethtool -K nic0 rxvlan off"], ""),
+    ("on [fixed]", [], "untagged"),
+], ids=["changeable", "fixed"])
+def test_finds_a_nic_that_takes_vlan_tags_off(host, offload, mend, by_hand):
+    wrong, = host(offload=offload)
+    assert wrong["mend"] == mend
+    assert by_hand in wrong["by_hand"]
+
+
+def test_counts_the_huge_pages_that_a_running_musterd_has(host):
+    def wanted(taken):
+        """Pages that are to be made when 6 are free, and so many taken."""
+        wrong = host({f"{HUGE}/free_hugepages": "6",
+                      "proc/78/status": f"Name:\tmusterd\nHugetlbPages:\t  {taken * 2048} kB"})
+        return int(wrong[0]["mend"][0].partition("=")[2]) if wrong else None
+
+    without = wanted(0)
+    assert wanted(50) == without - 50
+    assert wanted(without - 1024) is None
 
 
 def test_finds_a_missing_interface(host):

@@ -35,9 +35,9 @@ def make_machine(wire):
     """Starts a machine with that NIC; it ends with the module's tests."""
     machines = []
 
-    def make(nic):
+    def make(nic, **options):
         try:
-            machine = Machine(wire, nic)
+            machine = Machine(wire, nic, **options)
         except (Unavailable, subprocess.CalledProcessError) as error:
             pytest.skip(f"no virtual machine: {error}")
         machines.append(machine)

@@ -126,6 +126,11 @@ class Tree:
         else:
             shutil.copy(path, inside)
 
+    def replace_program(self, path):
+        """A program in place of busybox's link."""
+        self.place(path).unlink(missing_ok=True)
+        self.copy_program(path)
+
     def copy_program(self, path, place=None):
         """A program or library, and the libraries that it needs."""
         if place:
@@ -182,7 +187,56 @@ def fill_busybox(tree):
             link.symlink_to("busybox")
 
 
-def build_initramfs(kernel_folder, into):
+# What systemd needs to run a service; the rest of Debian's units would only take time.
+SYSTEMD = Path("/usr/lib/systemd")
+SYSTEMD_PROGRAMS = ["/usr/lib/systemd/systemd", "/usr/lib/systemd/systemd-journald",
+                    "/usr/lib/systemd/systemd-cgroups-agent", "/usr/bin/systemctl", "/usr/bin/journalctl",
+                    "/usr/bin/systemd-sysusers", "/usr/bin/systemd-tmpfiles", "/usr/bin/systemd-analyze",
+                    "/bin/mount", "/bin/umount"]
+SYSTEMD_WANTS = {"sockets.target": ["systemd-journald.socket", "systemd-journald-dev-log.socket"],
+                 "sysinit.target": ["systemd-journald.service", "dev-hugepages.mount"]}
+
+
+def fill_systemd(tree):
+    """systemd as the first process, the journal, and Muster as `meson install` installs it."""
+    for program in SYSTEMD_PROGRAMS:
+        if not os.path.exists(program):
+            raise Unavailable(f"no {program} (systemd)")
+        tree.replace_program(program)
+    units = tree.root / "usr/lib/systemd/system"
+    units.mkdir(parents=True, exist_ok=True)
+    for unit in (SYSTEMD / "system").iterdir():
+        if unit.is_file() and not unit.is_symlink():
+            shutil.copy(unit, units)
+    for target, wanted in SYSTEMD_WANTS.items():
+        (units / f"{target}.wants").mkdir()
+        for name in wanted:
+            (units / f"{target}.wants" / name).symlink_to(f"../{name}")
+    output("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", tree.root)
+    tree.copy("/etc/os-release")
+    (tree.root / "etc/machine-id").touch()
+    (tree.root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")  # systemd-sysusers makes the other
+    (tree.root / "etc/group").write_text("root:x:0:\n")
+    shutil.copy(HERE / "init-systemd", tree.root / "init-systemd")
+
+
+def fill_python(tree, script):
+    """Python, and the modules that a program imports."""
+    python = os.path.realpath("/usr/bin/python3")
+    tree.copy_program(python)
+    tree.copy("/usr/bin/python3")
+    (tree.root / "usr/lib/python3.11/lib-dynload").mkdir(parents=True)
+    listing = (f"import runpy, sys; runpy.run_path({str(script)!r}, run_name='imported'); "
+               "print(*(module.__file__ for module in list(sys.modules.values())"
+               " if getattr(module, '__file__', None)), sep='\\n')")
+    for module in output(python, "-c", listing, text=True).split():
+        if module.startswith("/") and module.endswith(".so"):
+            tree.copy_program(module)
+        elif module.startswith("/"):
+            tree.copy(module)
+
+
+def build_initramfs(kernel_folder, into, fill_more=None):
     """Writes the archive that the kernel unpacks into its first file system."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         tree = Tree(Path(folder))
@@ -191,6 +245,8 @@ def build_initramfs(kernel_folder, into):
         fill_modules(tree, kernel_folder)
         (tree.root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nmuster:x:999:999::/:/bin/false\n")
         (tree.root / "etc/group").write_text("root:x:0:\nmuster:x:999:\n")
+        if fill_more:
+            fill_more(tree)
         shutil.copy(HERE / "init", tree.root / "init")
         names = "\n".join(str(path.relative_to(folder)) for path in sorted(tree.root.rglob("*")))
         with open(into, "wb") as archive:

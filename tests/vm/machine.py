@@ -54,7 +54,8 @@ class CommandFailed(Exception):
 class Machine:
     _numbers = itertools.count()
 
-    def __init__(self, namespace, nic):
+    def __init__(self, namespace, nic, fill_more=None, memory=MEMORY_MIB, huge_pages=HUGE_PAGES, options=""):
+        """`fill_more` puts more into the file system; `options` go to the kernel's command line."""
         if not shutil.which(QEMU):
             raise Unavailable(f"no {QEMU} (qemu-system-x86)")
         self.namespace, self.nic = namespace, NICS[nic]
@@ -63,7 +64,7 @@ class Machine:
         self._counter = itertools.count()
         self.closed = False
         self._make_tap()
-        self._start(nic)
+        self._start(nic, fill_more, memory, f"hugepages={huge_pages} {options}")
         try:
             self._shell = self._connect("shell")
             self._shell.settimeout(BOOT_SECONDS)
@@ -78,17 +79,17 @@ class Machine:
         self.namespace.ip("tuntap", "add", "dev", TAP, "mode", "tap", "vnet_hdr", *queues)
         self.namespace.ip("link", "set", TAP, "up")
 
-    def _start(self, nic):
+    def _start(self, nic, fill_more, memory, options_line):
         kernel = image.kernel()
-        initramfs = image.build_initramfs(kernel, self.directory / "initramfs")
+        initramfs = image.build_initramfs(kernel, self.directory / "initramfs", fill_more)
         queues = f",queues={self.nic.queues}" if self.nic.queues > 1 else ""
         options = f",{self.nic.options}" if self.nic.options else ""
         self.process = self.namespace.popen(
             "timeout", LIFE_SECONDS, QEMU, "-nodefaults", "-no-user-config", "-display", "none",
-            "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", 2, "-m", MEMORY_MIB,
+            "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", 2, "-m", memory,
             "-kernel", next((kernel / "boot").glob("vmlinuz-*")), "-initrd", initramfs,
             "-append", "console=ttyS0 quiet loglevel=5 panic=-1 intel_iommu=on iommu=pt"
-                       f" hugepages={HUGE_PAGES}",
+                       f" {options_line}",
             "-device", "intel-iommu",
             "-netdev", f"tap,id=wire,ifname={TAP},script=no,downscript=no,vhost=off{queues}",
             "-device", f"{nic},netdev=wire,id=nic,mac={MAC},addr={PCI_SLOT:#x}{options}",
