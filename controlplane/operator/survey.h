@@ -9,8 +9,8 @@
 #include "../../dataplane/swarms/inspect.h"
 
 enum {
-    SURVEY_SECONDS = 5, /* that an answer stays fresh */
-    SURVEY_TOP = 10,    /* swarms that are named */
+    SURVEY_SECONDS = 10, /* that an answer stays fresh */
+    SURVEY_TOP = 10,     /* swarms that are named */
 };
 
 struct dataplane;

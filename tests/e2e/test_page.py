@@ -85,7 +85,7 @@ def test_page_shows_the_largest_swarms_and_their_sizes(testbed, musterd, documen
     for client in range(1, 4):
         with testbed.tracker(client=client) as tracker:
             tracker.announce(b"q" * 20, left=client % 2)
-    wait_until(lambda: len((musterd.call("live")["swarms"] or {"top": []})["top"]) >= 2, 10)
+    wait_until(lambda: len((musterd.call("live")["swarms"] or {"top": []})["top"]) >= 2, 25)
     page = browse(musterd, "--dump-dom")
     largest = text_of(page, "swarms")
     assert "70707070…" in largest and "71717171…" in largest and "7070707070" not in largest
