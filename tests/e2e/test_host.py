@@ -36,6 +36,7 @@ GOOD = {
     f"{CPU}/cpu2/cpufreq/scaling_governor": "performance",
     f"{CPU}/cpu3/cpufreq/scaling_governor": "performance",
     "sys/class/net/nic0/operstate": "up",
+    "sys/class/net/nic0/flags": "0x1003",
     "sys/class/net/nic0/mtu": "1500",
     "sys/class/net/nic0/queues/rx-0/rps_cpus": "0",
     "sys/class/net/nic0/queues/rx-1/rps_cpus": "0",
@@ -104,13 +105,16 @@ def test_finds_nothing_wrong_with_a_good_machine(host):
     ({f"{CPU}/isolated": ""}, "isolation", "isolcpus=managed_irq,domain,2,3"),
     ({f"{CPU}/cpu3/cpufreq/scaling_governor": "powersave"}, "CPU governor",
      f"echo performance > /{CPU}/cpu3/cpufreq/scaling_governor"),
-    ({"sys/class/net/nic0/operstate": "down"}, "nic0", "ip link set nic0 up"),
+    ({"sys/class/net/nic0/operstate": "down", "sys/class/net/nic0/flags": "0x1002"}, "nic0", "ip link set nic0 up"),
+    ({"sys/class/net/nic0/operstate": "down"}, "nic0", "look at the cable"),
     ({"sys/class/net/nic0/mtu": "9000"}, "nic0", "ip link set nic0 mtu 1500"),
     ({"sys/class/net/nic0/queues/rx-2/rps_cpus": "0"}, "nic0", "ethtool -L nic0 combined 2"),
     ({"sys/class/net/nic0/napi_defer_hard_irqs": "0"}, "nic0", "napi_defer_hard_irqs"),
     ({"proc/irq/41/smp_affinity_list": "0-3"}, "nic0", "echo 3 > /proc/irq/41/smp_affinity_list"),
     ({"sys/devices/system/node/node0/cpulist": "0-1"}, "nic0", "choose workers.cores among 0-1"),
     ({"etc/passwd": "root:x:0:0::/root:/bin/sh"}, "user", "useradd --system"),
+    ({"etc/passwd": "root:x:0:0::/root:/bin/sh", "usr/local/lib/sysusers.d/muster.conf": "u muster"}, "user",
+     "systemd-sysusers muster.conf"),
 ])
 def test_finds_what_is_wrong(host, changes, subject, mend):
     wrong = host(changes)

@@ -102,8 +102,8 @@ def test_host_has_nothing_to_do_twice(service):
 # The service
 
 def test_starts_as_the_manual_says(service):
-    service.machine.run("systemd-sysusers && systemd-tmpfiles --create; mkdir -p /run/systemd/system/muster.service.d",
-                        60)
+    service.machine.run("systemd-sysusers && systemd-tmpfiles --create muster.conf"
+                        " && mkdir -p /run/systemd/system/muster.service.d", 60)
     service.machine.write("/run/systemd/system/muster.service.d/fast.conf", DROP_IN)
     service.configure_interface(INTERFACE)
     service.ctl("daemon-reload")
