@@ -125,6 +125,11 @@ static void check_store(const struct config *config, struct config_report *repor
                         persistence->refresh);
     if (persistence->fleet.enabled && persistence->kind != PERSISTENCE_REDIS)
         config_complain(report, "fleet.enabled", 0, "expected store.type redis with a fleet");
+    /* Whoever starts finds everything in snapshots or in streams. */
+    if (persistence->fleet.enabled && persistence->fleet.retention < 2 * persistence->interval)
+        config_complain(report, "fleet.retention", 0,
+                        "expected at least twice store.interval, %us, found %us",
+                        2 * persistence->interval, persistence->fleet.retention);
 }
 
 void config_check(const struct config *config, struct config_report *report)

@@ -292,7 +292,8 @@ const struct config_key config_keys[] = {
     {"fleet.retention", CONFIG_DURATION, FIELD(persistence.fleet.retention), .min = MINUTE,
      .max = HOUR, .initial = "3m", .restart = RESTART_STORE,
      .help = "Redis keeps what was announced for so long, for appliances that fall behind. Longer "
-             "takes memory, shorter makes them read snapshots instead."},
+             "takes memory, shorter makes them read snapshots instead. At least twice "
+             "store.interval."},
 
     {"control.socket", CONFIG_PATH, FIELD(control.socket), .initial = "/run/muster/control.sock",
      .restart = RESTART_SOCKET, .help = "Unix socket, made with mode 0660."},

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "persistence_redis.h"
 #include "store/monotonic.h"
 
 enum {
@@ -19,7 +19,6 @@ enum {
                                back;  shorter keeps asking a store that refuses for 16384 chunks */
     RETRIES_OF_OTHERS = 10, /* then the fleet's resynchronisation takes over */
     RETRIES_OF_OURS = 10,   /* then we go on, and read the rest later */
-    PASSWORD_SIZE = 256,
     TEXT_SIZE = 256,
 };
 
@@ -286,60 +285,6 @@ static void on_census(void *user, uint64_t *torrents, uint64_t *peers)
 
 /* Starting ------------------------------------------------------------------------------------- */
 
-/* The first line of a file. False with an explanation. */
-static bool read_password(const char *path, char password[PASSWORD_SIZE], char *error,
-                          size_t error_size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read(fd, password, PASSWORD_SIZE - 1);
-
-    if (size < 0)
-        snprintf(error, error_size, "password file %s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    if (size < 0)
-        return false;
-    password[size] = '\0';
-    password[strcspn(password, "\r\n")] = '\0';
-    return true;
-}
-
-static struct store *open_redis(struct persistence *persistence, char *error, size_t error_size)
-{
-    const struct persistence_settings *settings = &persistence->settings;
-    struct redis_address nodes[PERSISTENCE_NODES_MAX];
-    char password[PASSWORD_SIZE] = "";
-    struct store_redis_config config = {
-        .client = {.seeds = nodes,
-                   .seeds_count = settings->redis.nodes_count,
-                   .single = settings->redis.single,
-                   .user = settings->redis.user,
-                   .password = password},
-        .expiry = settings->redis.expiry,
-        .user_data = persistence,
-        .on_doubt = on_doubt,
-        .on_note = on_store_note,
-    };
-    struct store *store;
-
-    for (unsigned i = 0; i < settings->redis.nodes_count; i++) {
-        const char *node = settings->redis.nodes[i];
-
-        if (redis_address_parse(&nodes[i], node, strlen(node))) {
-            snprintf(error, error_size, "expected host:port, found %s", node);
-            return NULL;
-        }
-    }
-    if (*settings->redis.password_file &&
-        !read_password(settings->redis.password_file, password, error, error_size))
-        return NULL;
-    store = store_open_redis(persistence->config.base, &config);
-    explicit_bzero(password, sizeof(password));
-    if (!store)
-        snprintf(error, error_size, "no client for Redis: no nodes are given, or out of memory");
-    return store;
-}
-
 static uint64_t layout_of(const struct swarms_secret *secret)
 {
     return XXH64(secret->bytes, sizeof(secret->bytes), 0);
@@ -406,6 +351,8 @@ struct persistence *persistence_start(const struct persistence_config *config, c
                                       size_t error_size)
 {
     struct persistence *persistence = calloc(1, sizeof(*persistence));
+    const struct store_redis_config redis = {
+        .user_data = persistence, .on_doubt = on_doubt, .on_note = on_store_note};
 
     if (!persistence) {
         snprintf(error, error_size, "out of memory");
@@ -418,7 +365,7 @@ struct persistence *persistence_start(const struct persistence_config *config, c
     persistence->store =
         config->settings->kind == PERSISTENCE_FILE
             ? store_open_file(config->base, config->settings->directory, error, error_size)
-            : open_redis(persistence, error, error_size);
+            : persistence_open_redis(config->base, config->settings, &redis, error, error_size);
     if (!persistence->store) {
         persistence_free(persistence);
         return NULL;

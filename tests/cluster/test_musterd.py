@@ -86,7 +86,7 @@ def test_announced_here_and_handed_out_there(testbed, fleet, family):
 
 
 def test_one_of_three_is_killed(testbed, fleet):
-    daemons = fleet(3, store={"interval": "60s"})  # nothing of it is stored yet: deltas have it all
+    daemons = fleet(3, store={"interval": "30s"})  # nothing of it is stored yet: deltas have it all
     swarms = Swarms("one of three", TORRENTS)
     with testbed.tracker(0, 1) as first, testbed.tracker(1, 2) as second, testbed.tracker(2, 3) as third:
         swarms.announce(first, 1, range(PEERS))

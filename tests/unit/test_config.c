@@ -275,6 +275,10 @@ static void refuses_what_contradicts_itself(void **state)
     assert_refused(PORTS "access: {mode: allow}\n",
                    "/etc/muster.yaml: access.file: expected a list for access.mode allow, found "
                    "nothing\n");
+    assert_refused(PORTS "store: {type: redis, interval: 45s}\n"
+                         "fleet: {enabled: true, retention: 1m}\n",
+                   "/etc/muster.yaml:3: fleet.retention: expected at least twice store.interval, "
+                   "90s, found 60s\n");
 }
 
 static void says_everything_that_is_wrong(void **state)
