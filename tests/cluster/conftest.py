@@ -119,6 +119,22 @@ def cluster(shared_cluster):
 
 
 @pytest.fixture
+def redis(cluster):
+    """A command to the node that serves the key."""
+
+    def call(command, key, *arguments):
+        for node in cluster.roles():
+            try:
+                return node.call(command, key, *arguments)
+            except drill.RedisError as error:
+                if not str(error).startswith("MOVED"):
+                    raise
+        raise AssertionError(f"nobody serves {key}")
+
+    return call
+
+
+@pytest.fixture
 def start(cluster, tmp_path):
     """Starts appliances on the cluster (or another), that store changes within drill.INTERVAL."""
     appliances = []

@@ -4,26 +4,10 @@
 import pytest
 import xxhash
 
-from drill import Clients, member_key, redis_cluster, stream_key, wait_until
+from drill import Clients, member_key, stream_key, wait_until
 
 APPLIANCE = 0
 REFRESH = 3  # seconds within which every chunk is written anew
-
-
-@pytest.fixture
-def redis(cluster):
-    """A command to the node that serves the key."""
-
-    def call(command, key, *arguments):
-        for node in cluster.roles():
-            try:
-                return node.call(command, key, *arguments)
-            except redis_cluster.RedisError as error:
-                if not str(error).startswith("MOVED"):
-                    raise
-        raise AssertionError(f"nobody serves {key}")
-
-    return call
 
 
 @pytest.fixture

@@ -153,6 +153,38 @@ def test_stream_is_trimmed_past_a_stalled_reader(cluster, start_fleet):
 
 
 @pytest.mark.drill
+def test_member_that_is_met_late(start):
+    """Of its stream only the end is left; the rest is read from its snapshot."""
+    reader = start("--retention", 3, fleet=1)
+    reader.wait_until_serving()
+    reader.signal(signal.SIGSTOP)
+    teller, clients = start("--retention", 3, fleet=0), Clients()
+    teller.wait_until_serving()
+    for torrent in range(80):
+        clients.join(teller, torrent, range(1000))
+        time.sleep(0.1)
+    reader.signal(signal.SIGCONT)
+    agree(clients, [reader])
+    about = member(reader, 0)
+    assert about["gaps"] == 1 and about["records"] < 80000
+
+
+@pytest.mark.drill
+def test_streams_of_those_who_are_gone_expire(redis, start_fleet):
+    retention = 2
+    teller, reader = start_fleet(2, "--retention", retention)
+    clients, key = Clients(), stream_key(0, 0)
+    clients.join(teller, 1, range(100))
+    agree(clients, [reader])
+    assert 0 < redis("TTL", key) <= 2 * retention
+    wait_until(lambda: not redis("EXISTS", key), 2 * retention + 2, "it is forgotten")
+    clients.join(teller, 2, range(100))
+    clients.leave(teller, 1, range(50))
+    agree(clients, [teller, reader])
+    assert member(reader, 0)["gaps"] == 0, "nothing that was still wanted"
+
+
+@pytest.mark.drill
 def test_memory_while_redis_is_away(cluster, start_fleet):
     """Bounded by constants, at any rate and for any time; and all is known again when it is back."""
     teller, reader = start_fleet(2)
