@@ -277,7 +277,7 @@ static void refuses_what_contradicts_itself(void **state)
                    "nothing\n");
     assert_refused(PORTS "store: {type: redis, interval: 45s}\n"
                          "fleet: {enabled: true, retention: 1m}\n",
-                   "/etc/muster.yaml:3: fleet.retention: expected at least twice store.interval, "
+                   "/etc/muster.yaml:5: fleet.retention: expected at least twice store.interval, "
                    "90s, found 60s\n");
 }
 
