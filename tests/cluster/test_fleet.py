@@ -27,6 +27,7 @@ def member(appliance, number):
     return appliance.status()["fleet"]["members"][str(number)]
 
 
+@pytest.mark.drill
 def test_one_of_three_is_killed(start_fleet):
     """Before it has stored anything: the others hand out its peers all the same, from its deltas."""
     fleet = start_fleet(3, "--interval", 60)
@@ -220,6 +221,7 @@ def test_memory_while_redis_is_away(cluster, start_fleet):
     assert teller.wait(lambda status: status["fleet"]["waiting"] == 0, 20)["fleet"]["waiting_bytes"] == 0
 
 
+@pytest.mark.drill
 def test_failover_of_the_node_that_has_a_stream(cluster, start_fleet):
     teller, reader = start_fleet(2)
     clients = Clients()

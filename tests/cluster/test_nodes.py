@@ -235,8 +235,8 @@ def test_resharding_during_writes(cluster, start):
     held = range(first, first + 50)
     hold_in_between(source, target, held)
     come_and_go(appliance, clients)
-    asked = appliance.wait(lambda status: errors_of(status, "ask") > 0, 10, "ASK")
-    assert asked["failed"] == 0
+    appliance.wait(lambda status: errors_of(status, "ask") > 0, 10, "ASK")
+    assert appliance.wait_until_stored()["failed"] == 0, "it is followed"
     hand_over(cluster, target, held)
     reshard(cluster, source, target, 2000 - len(held))
     status = check_recovery(appliance, clients)
