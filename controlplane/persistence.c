@@ -452,8 +452,10 @@ void persistence_info(const struct persistence *persistence, struct persistence_
     if (persistence->state == PERSISTENCE_LOADING) {
         const struct loader_info *now = loader_info(persistence->loader);
 
+        /* Looking at our own chunks, after the last source, adds nothing. */
         info->progress = (persistence->source + (double)now->chunks_done / TRANSFER_CHUNKS) /
                          persistence->sources_count;
+        info->progress = persistence->inspecting ? 1 : info->progress;
         info->seconds = (double)(monotonic_ms() - persistence->started) / 1000;
         info->loaded.peers += now->peers;
         info->loaded.swarms += now->swarms;
