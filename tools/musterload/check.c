@@ -7,7 +7,7 @@
 
 #include "../workload/frame.h"
 
-enum { CLOSELY_EVERY = 64 };
+enum { CLOSELY_EVERY = 64, CACHE_LINE = 64 };
 
 /* A reply, taken apart. */
 struct reply {
@@ -134,11 +134,16 @@ static enum check_result check_torrent(const struct check *check, const struct c
     return peer.torrent == client->peer.torrent ? CHECK_OK : CHECK_torrent;
 }
 
-static uint32_t number_ipv6(const struct check *check, const uint8_t *address)
+/* The number of the peer with this address, or UINT32_MAX. */
+static uint32_t number_of(const struct check *check, unsigned family, const uint8_t *address)
 {
     struct workload_peer peer;
     uint32_t number;
 
+    if (family == SWARMS_IPV4) {
+        number = workload_number_ipv4(address);
+        return workload_has_ipv4(check->workload, address, number) ? number : UINT32_MAX;
+    }
     memcpy(&number, address + 4, sizeof(number));
     number = be32toh(number);
     if (number >= check->workload->peers)
@@ -149,33 +154,56 @@ static uint32_t number_ipv6(const struct check *check, const uint8_t *address)
                : UINT32_MAX;
 }
 
-static enum check_result check_peers(struct check *check, const struct reply *reply,
-                                     const struct client *client, uint32_t client_number)
+/* Without a branch for each peer; says only whether all is well. */
+static bool peers_right_ipv4(const struct check *check, const uint8_t *peer, const uint8_t *end,
+                             uint32_t client_number)
 {
-    bool ipv4 = reply->family == SWARMS_IPV4, lookup = reply->closely || check->all;
-    unsigned size = ipv4 ? BEP15_PEER_IPV4_SIZE : BEP15_PEER_IPV6_SIZE;
-    const uint8_t *peer = reply->payload + sizeof(struct bep15_announce_reply);
-    unsigned bytes = reply->length - (unsigned)sizeof(struct bep15_announce_reply);
-    const uint8_t *end = peer + bytes;
+    bool right = true;
 
-    if (bytes % size != 0)
-        return CHECK_length;
-    if (bytes / size > check->workload->numwant)
-        return CHECK_too_many;
-    check->peers += bytes / size;
-    for (; peer < end; peer += size) {
-        uint32_t number =
-            ipv4 ? workload_number_ipv4(check->workload, peer) : number_ipv6(check, peer);
+    for (; peer < end; peer += BEP15_PEER_IPV4_SIZE) {
+        uint32_t number = workload_number_ipv4(peer);
+
+        right &= workload_has_ipv4(check->workload, peer, number) & (number != client_number);
+    }
+    return right;
+}
+
+static enum check_result check_each_peer(const struct check *check, unsigned family,
+                                         const uint8_t *peer, const uint8_t *end,
+                                         uint32_t client_number)
+{
+    for (; peer < end;
+         peer += family == SWARMS_IPV4 ? BEP15_PEER_IPV4_SIZE : BEP15_PEER_IPV6_SIZE) {
+        uint32_t number = number_of(check, family, peer);
         enum check_result result;
 
         if (number == UINT32_MAX)
             return CHECK_stranger;
         if (number == client_number)
             return CHECK_self;
-        if (lookup && (result = check_torrent(check, client, number)) != CHECK_OK)
+        result = check_torrent(check, &check->clients[client_number], number);
+        if (result != CHECK_OK)
             return result;
     }
     return CHECK_OK;
+}
+
+static enum check_result check_peers(struct check *check, const struct reply *reply,
+                                     uint32_t client_number)
+{
+    unsigned size = reply->family == SWARMS_IPV4 ? BEP15_PEER_IPV4_SIZE : BEP15_PEER_IPV6_SIZE;
+    const uint8_t *peers = reply->payload + sizeof(struct bep15_announce_reply);
+    unsigned bytes = reply->length - (unsigned)sizeof(struct bep15_announce_reply);
+
+    if (bytes % size != 0)
+        return CHECK_length;
+    if (bytes / size > check->workload->numwant)
+        return CHECK_too_many;
+    check->peers += bytes / size;
+    if (reply->family == SWARMS_IPV4 && !reply->closely && !check->all &&
+        peers_right_ipv4(check, peers, peers + bytes, client_number))
+        return CHECK_OK;
+    return check_each_peer(check, reply->family, peers, peers + bytes, client_number);
 }
 
 static enum check_result check_content(struct check *check, const struct reply *reply,
@@ -201,7 +229,7 @@ static enum check_result check_content(struct check *check, const struct reply *
                    : CHECK_length;
     if (reply->length < sizeof(struct bep15_announce_reply))
         return CHECK_length;
-    return check_peers(check, reply, client, request->client);
+    return check_peers(check, reply, request->client);
 }
 
 static enum check_result judge(struct check *check, struct reply *reply, unsigned length,
@@ -239,10 +267,12 @@ static uint32_t message_word(const uint8_t *frame, unsigned offset)
     return be32toh(word);
 }
 
-void check_prefetch(const struct check *check, const uint8_t *frame)
+void check_prefetch(const struct check *check, const uint8_t *frame, unsigned length)
 {
     uint32_t id = message_word(frame, offsetof(struct bep15_reply, transaction_id));
 
+    for (unsigned offset = 2 * CACHE_LINE; offset < length; offset += CACHE_LINE)
+        __builtin_prefetch(frame + offset);
     __builtin_prefetch(&check->clients[unanswered_slot(check->unanswered, id)->client]);
 }
 

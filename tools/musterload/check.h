@@ -43,8 +43,11 @@ struct check {
     struct histogram latency; /* ticks */
 };
 
-/* Fetches what check_reply() will want to know of whom the frame is for; some frames ahead. */
-void check_prefetch(const struct check *check, const uint8_t *frame);
+/*
+ * Fetches what check_reply() will want: the frame from its third line on, and whom it is for. The
+ * first two lines should have been fetched.
+ */
+void check_prefetch(const struct check *check, const uint8_t *frame, unsigned length);
 
 /* A request of ours that came back as it was. `now` in ticks. False when it is none. */
 bool check_echo(struct check *check, const uint8_t *frame, uint64_t now);

@@ -238,6 +238,24 @@ static unsigned send_requests(struct load *load, uint64_t now)
 /* Receiving -------------------------------------------------------------------------------------
  */
 
+static void take_replies(struct load *load, struct rte_mbuf *const mbufs[], unsigned count,
+                         uint64_t now)
+{
+    for (unsigned i = 0; i < count; i++)
+        check_prefetch(&load->check, rte_pktmbuf_mtod(mbufs[i], const uint8_t *),
+                       mbufs[i]->data_len);
+    for (unsigned i = 0; i < count; i++)
+        check_reply(&load->check, rte_pktmbuf_mtod(mbufs[i], const uint8_t *), mbufs[i]->data_len,
+                    now);
+}
+
+static void take_echoes(struct load *load, struct rte_mbuf *const mbufs[], unsigned count,
+                        uint64_t now)
+{
+    for (unsigned i = 0; i < count; i++)
+        check_echo(&load->check, rte_pktmbuf_mtod(mbufs[i], const uint8_t *), now);
+}
+
 /* Returns how many there were. */
 static unsigned receive_replies(struct load *load)
 {
@@ -247,17 +265,14 @@ static unsigned receive_replies(struct load *load)
 
     if (count == 0)
         return 0;
-    for (unsigned i = 0; i < count; i++)
-        if (!load->options->echoed)
-            check_prefetch(&load->check, rte_pktmbuf_mtod(mbufs[i], const uint8_t *));
     for (unsigned i = 0; i < count; i++) {
-        const uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], const uint8_t *);
-
-        if (load->options->echoed)
-            check_echo(&load->check, frame, now);
-        else
-            check_reply(&load->check, frame, mbufs[i]->data_len, now);
+        __builtin_prefetch(rte_pktmbuf_mtod(mbufs[i], const uint8_t *));
+        __builtin_prefetch(rte_pktmbuf_mtod_offset(mbufs[i], const uint8_t *, RTE_CACHE_LINE_SIZE));
     }
+    if (load->options->echoed)
+        take_echoes(load, mbufs, count, now);
+    else
+        take_replies(load, mbufs, count, now);
     rte_pktmbuf_free_bulk(mbufs, count);
     return count;
 }

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "workload.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const struct workload workloads[] = {
     {.name = "aquatic",
@@ -147,16 +144,6 @@ uint32_t workload_torrent(const struct workload *workload, uint64_t bits)
     }
 }
 
-static void address_ipv4(uint32_t number, struct workload_peer *peer)
-{
-    uint32_t address = htobe32((uint32_t)WORKLOAD_IPV4_NETWORK << WORKLOAD_IPV4_BITS |
-                               (number & ((1u << WORKLOAD_IPV4_BITS) - 1)));
-    uint16_t port = htobe16((uint16_t)(WORKLOAD_PORT_FIRST + workload_port_ipv4(number)));
-
-    memcpy(peer->address, &address, sizeof(address));
-    memcpy(peer->address + sizeof(address), &port, sizeof(port));
-}
-
 static void address_ipv6(uint32_t number, struct workload_peer *peer)
 {
     uint64_t low = bits_of(number, SALT_ADDRESS);
@@ -180,8 +167,10 @@ void workload_peer(const struct workload *workload, uint32_t number, struct work
         peer->family = SWARMS_IPV6;
         address_ipv6(number, peer);
     } else {
+        uint64_t address = workload_address_ipv4(number);
+
         peer->family = SWARMS_IPV4;
-        address_ipv4(number, peer);
+        memcpy(peer->address, &address, BEP15_PEER_IPV4_SIZE);
     }
 }
 

@@ -21,7 +21,10 @@
  */
 #pragma once
 
+#include <endian.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "../../bpf/wire.h"
 #include "../../dataplane/swarms/swarms.h"
@@ -68,14 +71,6 @@ enum {
     WORKLOAD_PORT_RANDOM_BITS = 13,
 };
 
-/* The port of an IPv4 peer, less WORKLOAD_PORT_FIRST. */
-static inline uint32_t workload_port_ipv4(uint32_t number)
-{
-    uint32_t random = number * UINT32_C(0x9e3779b1) >> (32 - WORKLOAD_PORT_RANDOM_BITS);
-
-    return number >> WORKLOAD_IPV4_BITS << WORKLOAD_PORT_RANDOM_BITS | random;
-}
-
 /* 0, or -1 if there is none of that name. */
 int workload_find(const char *name, struct workload *workload);
 
@@ -87,17 +82,42 @@ void workload_scale(struct workload *workload, uint32_t torrents, uint32_t peers
 
 void workload_peer(const struct workload *workload, uint32_t number, struct workload_peer *peer);
 
-/* The number of the IPv4 peer with this address and port, or UINT32_MAX if there is none. */
-static inline uint32_t workload_number_ipv4(const struct workload *workload, const uint8_t peer[6])
+/* The number of the IPv4 peer with this address and port, if there is one at all. */
+static inline uint32_t workload_number_ipv4(const uint8_t peer[BEP15_PEER_IPV4_SIZE])
 {
-    uint32_t low = (uint32_t)peer[1] << 16 | (uint32_t)peer[2] << 8 | peer[3];
-    uint32_t port = ((uint32_t)peer[4] << 8 | peer[5]) - WORKLOAD_PORT_FIRST;
-    uint32_t number = low | port >> WORKLOAD_PORT_RANDOM_BITS << WORKLOAD_IPV4_BITS;
+    uint32_t address;
+    uint16_t port;
 
-    return peer[0] == WORKLOAD_IPV4_NETWORK && number < workload->peers &&
-                   port == workload_port_ipv4(number)
-               ? number
-               : UINT32_MAX;
+    memcpy(&address, peer, sizeof(address));
+    memcpy(&port, peer + sizeof(address), sizeof(port));
+    address = be32toh(address) & ((1u << WORKLOAD_IPV4_BITS) - 1);
+    return address | (uint32_t)(be16toh(port) - WORKLOAD_PORT_FIRST) >> WORKLOAD_PORT_RANDOM_BITS
+                                                                            << WORKLOAD_IPV4_BITS;
+}
+
+/* The address and port of a number, as on the wire: address in the low 32 bits. */
+static inline uint64_t workload_address_ipv4(uint32_t number)
+{
+    uint32_t address = (uint32_t)WORKLOAD_IPV4_NETWORK << WORKLOAD_IPV4_BITS |
+                       (number & ((1u << WORKLOAD_IPV4_BITS) - 1));
+    uint32_t random = number * UINT32_C(0x9e3779b1) >> (32 - WORKLOAD_PORT_RANDOM_BITS);
+    uint32_t port =
+        WORKLOAD_PORT_FIRST + (number >> WORKLOAD_IPV4_BITS << WORKLOAD_PORT_RANDOM_BITS | random);
+
+    return htobe32(address) | (uint64_t)htobe16((uint16_t)port) << 32;
+}
+
+/* True when there is a peer of that address and port; it may be an IPv6 one by its number. */
+static inline bool workload_has_ipv4(const struct workload *workload,
+                                     const uint8_t peer[BEP15_PEER_IPV4_SIZE], uint32_t number)
+{
+    uint32_t address;
+    uint16_t port;
+
+    memcpy(&address, peer, sizeof(address));
+    memcpy(&port, peer + sizeof(address), sizeof(port));
+    return (number < workload->peers) &
+           (workload_address_ipv4(number) == (address | (uint64_t)port << 32));
 }
 
 /* A torrent for a scrape: drawn as the peers' are. `bits` are random. */
