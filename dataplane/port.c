@@ -15,6 +15,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "memif.h"
 #include "request.h"
 
 enum {
@@ -135,7 +136,9 @@ static int make_memif(struct port *port, unsigned index, char *error, size_t siz
     snprintf(port->name, sizeof(port->name), "net_memif%u", index);
     snprintf(args, sizeof(args), "role=%s,socket=%s,socket-abstract=no,rsize=%u",
              memif_role(config), config->device, rte_log2_u32(descriptors_of(config)));
-    code = make_vdev(port->name, args, &port->id);
+    code = memif_init();
+    if (!code)
+        code = make_vdev(port->name, args, &port->id);
     return code ? complain(error, size, code, config->device, "memif can't be made") : 0;
 }
 
@@ -357,7 +360,11 @@ void port_stop(struct port *port)
 {
     if (port->exception != PORT_NONE)
         rte_eth_dev_stop(port->exception);
-    if (port->id != PORT_NONE)
+    if (port->id == PORT_NONE)
+        return;
+    if (port->config->kind == DATAPLANE_MEMIF)
+        memif_stop(port->id);
+    else
         rte_eth_dev_stop(port->id);
 }
 
@@ -365,7 +372,9 @@ void port_close(struct port *port)
 {
     if (port->exception != PORT_NONE)
         rte_eth_dev_close(port->exception);
-    if (port->id != PORT_NONE)
+    if (port->id != PORT_NONE && port->config->kind == DATAPLANE_MEMIF)
+        memif_close(port->id);
+    else if (port->id != PORT_NONE)
         rte_eth_dev_close(port->id);
     for (unsigned queue = 0; queue < port->queues; queue++)
         rte_mempool_free(port->pools[queue]);

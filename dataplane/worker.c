@@ -10,6 +10,7 @@
 #include <rte_cycles.h>
 
 #include "limiter.h"
+#include "memif.h"
 #include "worker_io.h"
 
 enum {
@@ -194,12 +195,14 @@ int worker_run(void *argument)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     prctl(PR_SET_TIMERSLACK, 1000); /* nanoseconds: a short sleep is short */
     worker->loop_start = worker->last_expiry = rte_rdtsc();
+    memif_join(worker->pipeline.worker);
     while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
         uint64_t start = rte_rdtsc();
         unsigned count = turn(worker, start);
         bool housekeeping = start >= worker->next_housekeeping;
 
         worker->report.loops++;
+        memif_pass(worker->pipeline.worker);
         if (housekeeping)
             job = keep_house(worker, start);
         else if (job && count == 0)
@@ -211,6 +214,7 @@ int worker_run(void *argument)
         else
             rest(worker);
     }
+    memif_leave(worker->pipeline.worker);
     report(worker, rte_rdtsc());
     return 0;
 }

@@ -1,34 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What musterd does when its workers have too much to do, or stop."""
 
-import ctypes
-import os
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
-from testbed import wait_until
+from testbed import frozen, wait_until, worker_threads
 
-PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 STUCK_SECONDS = 10  # until a worker that makes no loop is called stuck, and more
-
-
-def worker_threads(daemon):
-    """Threads that DPDK named for the cores they run on."""
-    tasks = Path(f"/proc/{daemon.pid}/task")
-    return [int(task.name) for task in tasks.iterdir()
-            if "worker" in (task / "comm").read_text()]
-
-
-@contextmanager
-def frozen(thread):
-    """Holds one thread of a process still, as a debugger does."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    assert libc.ptrace(PTRACE_ATTACH, thread, None, None) == 0, os.strerror(ctypes.get_errno())
-    os.waitpid(thread, 0x40000000)  # __WALL
-    yield
-    assert libc.ptrace(PTRACE_DETACH, thread, None, None) == 0
 
 
 def test_interval_stretches_under_load_and_comes_back(testbed, info_hash):

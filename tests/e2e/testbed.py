@@ -11,6 +11,7 @@
 Fixtures on top are in conftest.py.
 """
 
+import ctypes
 import itertools
 import json
 import os
@@ -42,6 +43,9 @@ HUGE_PAGES_NEEDED = 64
 Sample = namedtuple("Sample", "name labels value")
 SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$', re.MULTILINE)
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+# sys/ptrace.h, and wait.h
+PTRACE_ATTACH, PTRACE_DETACH, WALL = 16, 17, 0x40000000
 
 DROPS = ("muster_drops_total", "muster_xdp_packets_total")
 
@@ -78,6 +82,24 @@ def enough_huge_pages():
         return int(HUGE_PAGES_FREE.read_text()) >= HUGE_PAGES_NEEDED
     except OSError:
         return False
+
+
+def worker_threads(daemon):
+    """Threads that DPDK named for the cores they run on."""
+    tasks = Path(f"/proc/{daemon.pid}/task")
+    return [int(task.name) for task in tasks.iterdir()
+            if "worker" in (task / "comm").read_text()]
+
+
+@contextmanager
+def frozen(thread):
+    """Holds one thread of a process still, as a debugger does."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    assert libc.ptrace(PTRACE_ATTACH, thread, None, None) == 0, os.strerror(ctypes.get_errno())
+    os.waitpid(thread, WALL)
+    yield
+    assert libc.ptrace(PTRACE_DETACH, thread, None, None) == 0
 
 
 class Musterd:

@@ -9,6 +9,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "../../dataplane/memif.h"
 #include "progress.h"
 
 enum {
@@ -285,16 +286,28 @@ static void expire(struct load *load, uint64_t now)
         unanswered_expire(load->unanswered, now - wait);
 }
 
+/* Once a second. */
+static void look_around(struct load *load)
+{
+    struct rte_eth_link link;
+
+    load->next_second += (uint64_t)load->ticks_per_second;
+    load->check.seconds++;
+    if (rte_eth_link_get_nowait(load->port->id, &link) == 0 && !link.link_status) {
+        load->unlinked = true;
+        load_stop = 1;
+    }
+}
+
 /* One round; returns the time that it began, in ticks. */
 static uint64_t turn(struct load *load, bool send)
 {
     uint64_t now = rte_rdtsc();
     unsigned count = 0;
 
-    if (now >= load->next_second) {
-        load->next_second += (uint64_t)load->ticks_per_second;
-        load->check.seconds++;
-    }
+    memif_pass(LOAD_READER);
+    if (now >= load->next_second)
+        look_around(load);
     if (send)
         count = send_requests(load, now);
     count += receive_replies(load);

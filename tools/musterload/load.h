@@ -13,7 +13,10 @@
 #include "options.h"
 #include "sample.h"
 
-enum { LOAD_BURST = 64 };
+enum {
+    LOAD_BURST = 64,
+    LOAD_READER = 0, /* memif's, of the only thread */
+};
 
 /* What was sent since load_clear(). */
 struct load_sent {
@@ -40,6 +43,7 @@ struct load {
     double ticks_per_second;
     uint64_t next_second; /* ticks, of check.seconds */
     uint64_t random;
+    bool unlinked; /* the other side is gone */
 
     /* Who asks next: chosen ahead, so that their cache lines are there in time. */
     enum { CHOOSE_RANDOM, CHOOSE_UNCONNECTED, CHOOSE_ALL } choose;

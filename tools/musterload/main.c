@@ -11,6 +11,7 @@
 #include <rte_mbuf.h>
 
 #include "../../dataplane/eal.h"
+#include "../../dataplane/memif.h"
 #include "../workload/report.h"
 #include "load.h"
 
@@ -63,10 +64,9 @@ static void bounce(const struct port *port)
         struct rte_mbuf *mbufs[LOAD_BURST];
         uint16_t count = rte_eth_rx_burst(port->id, 0, mbufs, LOAD_BURST), sent;
 
-        if (count == 0)
-            continue;
         sent = rte_eth_tx_burst(port->id, 0, mbufs, count);
         rte_pktmbuf_free_bulk(mbufs + sent, (unsigned)(count - sent));
+        memif_pass(LOAD_READER);
     }
 }
 
@@ -157,6 +157,12 @@ static double rate_of(const struct options_step *step, double best)
                                         : step->value;
 }
 
+static int complain(const char *what)
+{
+    fprintf(stderr, "musterload: %s\n", what);
+    return 1;
+}
+
 static int run_load(struct load *load, const struct options *options)
 {
     struct load_result result = {0};
@@ -164,10 +170,9 @@ static int run_load(struct load *load, const struct options *options)
     double best = 0;
     uint64_t wrong;
 
-    if (options->populate && !load_populate(load)) {
-        fprintf(stderr, "musterload: the tracker doesn't answer, or not everybody\n");
-        return 1;
-    }
+    if (options->populate && !load_populate(load))
+        return complain(load->unlinked ? "the other side is gone"
+                                       : "the tracker doesn't answer, or not everybody");
     report_begin(&report, options->json);
     report_text(&report, "workload", "workload", options->workload.name);
     report_number(&report, "peers", "peers", options->workload.peers, 0, "");
@@ -183,6 +188,8 @@ static int run_load(struct load *load, const struct options *options)
     report_steps_end(&report);
     wrong = report_checks(&report, load);
     report_end(&report);
+    if (load->unlinked)
+        return complain("the other side is gone");
     return wrong > 0 && !options->lenient ? 1 : 0;
 }
 
@@ -226,7 +233,9 @@ int main(int argc, char **argv)
     if (open_port(&options, &port))
         return 1;
     if (wait_for_link(&port)) {
+        memif_join(LOAD_READER);
         status = run(&options, &port);
+        memif_leave(LOAD_READER);
     } else {
         fprintf(stderr, "musterload: %s has no link\n", options.dataplane.ports[0].device);
         status = 1;
