@@ -55,6 +55,19 @@ static bool checksums_right(const struct reply *reply)
     return fold(sum_words((const uint8_t *)udp, udp_length, sum)) == 0xffff;
 }
 
+/* Else it is what the kernel at the other end says to its neighbours: ARP, ICMP, IGMP. */
+static bool is_udp(const uint8_t *frame, unsigned length)
+{
+    const struct wire_eth *eth = (const void *)frame;
+    const struct wire_ipv4 *ipv4 = (const void *)(eth + 1);
+    const struct wire_ipv6 *ipv6 = (const void *)(eth + 1);
+
+    if (eth->ethertype == htobe16(WIRE_ETHERTYPE_IPV4))
+        return length >= sizeof(*eth) + sizeof(*ipv4) && ipv4->protocol == WIRE_IPPROTO_UDP;
+    return eth->ethertype == htobe16(WIRE_ETHERTYPE_IPV6) &&
+           length >= sizeof(*eth) + sizeof(*ipv6) && ipv6->next_header == WIRE_IPPROTO_UDP;
+}
+
 static bool take_ipv4(const struct check *check, struct reply *reply, unsigned length)
 {
     const struct wire_ipv4 *ipv4 = (const void *)(reply->frame + sizeof(struct wire_eth));
@@ -82,8 +95,6 @@ static bool take_apart(const struct check *check, struct reply *reply, unsigned 
     unsigned udp_length;
 
     reply->network = sizeof(*eth);
-    if (length < sizeof(*eth))
-        return false;
     if (eth->ethertype == htobe16(WIRE_ETHERTYPE_IPV4)) {
         if (!take_ipv4(check, reply, length))
             return false;
@@ -240,6 +251,8 @@ static enum check_result judge(struct check *check, struct reply *reply, unsigne
     enum check_result result;
     uint32_t transaction_id;
 
+    if (length < sizeof(struct wire_eth) || !is_udp(reply->frame, length))
+        return CHECK_OTHER;
     if (!take_apart(check, reply, length))
         return CHECK_frame;
     header = (const void *)reply->payload;
@@ -307,6 +320,7 @@ enum check_result check_reply(struct check *check, const uint8_t *frame, unsigne
 const char *check_name(enum check_result result)
 {
     static const char *const names[] = {[CHECK_OK] = "ok",
+                                        [CHECK_OTHER] = "other",
 #define CHECKS_NAME(name, help) [CHECK_##name] = #name,
                                         CHECKS(CHECKS_NAME)
 #undef CHECKS_NAME
@@ -318,6 +332,7 @@ const char *check_name(enum check_result result)
 const char *check_help(enum check_result result)
 {
     static const char *const helps[] = {[CHECK_OK] = "right",
+                                        [CHECK_OTHER] = "no reply, nor UDP at all",
 #define CHECKS_HELP(name, help) [CHECK_##name] = help,
                                         CHECKS(CHECKS_HELP)
 #undef CHECKS_HELP

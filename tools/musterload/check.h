@@ -8,7 +8,7 @@
 
 /* What can be wrong with one. CHECKS(X) calls X(name, help). */
 #define CHECKS(X)                                                                                  \
-    X(frame, "not a UDP datagram from the tracker's address and port")                             \
+    X(frame, "not from the tracker's address and port")                                            \
     X(transaction, "no request waits for this transaction ID")                                     \
     X(client, "sent to another address or port than asked")                                        \
     X(action, "another action than asked, or an error")                                            \
@@ -22,6 +22,7 @@
 
 enum check_result {
     CHECK_OK,
+    CHECK_OTHER, /* of no concern */
 #define CHECKS_ENUM(name, help) CHECK_##name,
     CHECKS(CHECKS_ENUM)
 #undef CHECKS_ENUM

@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "../../dataplane/memif.h"
+#include "processor_time.h"
 #include "progress.h"
 
 enum {
@@ -87,6 +88,12 @@ static void choose_ahead(struct load *load)
         __builtin_prefetch(&load->clients[choice->client]);
         load->ahead_count++;
     }
+}
+
+static void forget_choices(struct load *load, unsigned count)
+{
+    load->ahead_count -= count;
+    memmove(load->ahead, load->ahead + count, load->ahead_count * sizeof(load->ahead[0]));
 }
 
 static void begin_choosing(struct load *load, int how)
@@ -171,7 +178,7 @@ static uint32_t write_request(struct load *load, const struct load_choice *choic
     return id;
 }
 
-/* What the port didn't take was never asked. */
+/* What the port didn't take was never asked; in closed loop, it will be. */
 static void refuse(struct load *load, struct rte_mbuf *mbufs[], const uint32_t ids[],
                    unsigned count)
 {
@@ -228,11 +235,10 @@ static unsigned send_requests(struct load *load, uint64_t now)
         return 0;
     for (unsigned i = 0; i < count; i++)
         ids[i] = write_request(load, &load->ahead[i], due[i], mbufs[i]);
-    load->ahead_count -= count;
-    memmove(load->ahead, load->ahead + count, load->ahead_count * sizeof(load->ahead[0]));
     sent = rte_eth_tx_burst(load->port->id, 0, mbufs, (uint16_t)count);
     if (sent < count)
         refuse(load, mbufs + sent, ids + sent, count - sent);
+    forget_choices(load, load->interval > 0 ? count : sent);
     return sent;
 }
 
@@ -330,14 +336,15 @@ static void clear(struct load *load)
     load->unanswered->lost = 0;
 }
 
-/* Until all that were chosen are answered or lost. */
+/* Until everybody was chosen, and is answered or lost. */
 static void run_through(struct load *load, struct progress *progress)
 {
-    do {
+    while (!load_stop && (load->cursor < load->options->workload.peers || load->ahead_count > 0 ||
+                          load->unanswered->count > 0)) {
         uint64_t now = turn(load, true);
 
         progress_show(progress, load, now);
-    } while (!load_stop && (load->ahead_count > 0 || load->unanswered->count > 0));
+    }
 }
 
 bool load_populate(struct load *load)
@@ -382,6 +389,7 @@ void load_run(struct load *load, double rate, struct load_result *result)
 {
     struct progress progress;
     uint64_t ticks, drained;
+    double server_before;
 
     load->interval = rate > 0 ? load->ticks_per_second / rate : 0;
     load->next_due = (double)rte_rdtsc();
@@ -393,10 +401,12 @@ void load_run(struct load *load, double rate, struct load_result *result)
     clear(load);
     sample_begin(&load->sample, load, rte_rdtsc());
     progress_begin(&progress, load, "load");
+    server_before = processor_time(load->options->server_pid);
     ticks = run_for(load, load->options->seconds, &progress);
     *result = (struct load_result){
         .seconds = (double)ticks / load->ticks_per_second,
         .busy = (double)load->busy / (double)ticks,
+        .server_seconds = processor_time(load->options->server_pid) - server_before,
         .sent = load->sent,
         .interrupted = load_stop,
     };

@@ -63,6 +63,7 @@ struct load_result {
     double
         busy; /* share of the time that this program had something to do: 1, and it is the limit */
     struct load_sent sent;
+    double server_seconds; /* processor time of options->server_pid, or 0 */
     uint64_t replies, lost;
     bool interrupted;
 };

@@ -36,7 +36,7 @@ static int open_port(struct options *options, struct port *port)
     code =
         eal_start(&options->dataplane, port_memory_size(config, IN_FLIGHT), error, sizeof(error));
     if (!code)
-        code = port_open(port, config, 0, NULL, &memory, error, sizeof(error));
+        code = port_open(port, config, 0, RECEIVE_OBJECT, &memory, error, sizeof(error));
     if (!code && (code = port_start(port, error, sizeof(error))))
         port_close(port);
     if (code)
@@ -52,6 +52,8 @@ static bool wait_for_link(const struct port *port)
     for (unsigned i = 0; i < LINK_SECONDS * 100 && !load_stop; i++) {
         if (rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status)
             return true;
+        if (i == 0)
+            fprintf(stderr, "musterload: waiting for the other side\n");
         rte_delay_us_sleep(10000);
     }
     return false;
@@ -111,6 +113,9 @@ static void report_step(struct report *report, const struct load *load, double r
     report_number(report, "replies_per_second", "replies/s",
                   (double)result->replies / result->seconds, 0, "");
     report_number(report, "busy_percent", "this program was busy", 100 * result->busy, 0, "%");
+    if (load->options->server_pid)
+        report_number(report, "server_seconds", "processor time of the server",
+                      result->server_seconds, 2, "s");
     report_number(report, "requests", "requests sent", (double)requests, 0, "");
     report_number(report, "connects", "  answered: connects", (double)replies[KIND_CONNECT], 0, "");
     report_number(report, "announces", "  answered: announces", (double)replies[KIND_ANNOUNCE], 0,
@@ -137,7 +142,7 @@ static uint64_t report_checks(struct report *report, const struct load *load)
 
     report_section(report, "Checks of all replies, population included");
     report_number(report, "replies_right", "right", (double)load->check.results[CHECK_OK], 0, "");
-    for (enum check_result result = CHECK_OK + 1; result < CHECK_RESULTS; result++) {
+    for (enum check_result result = CHECK_OTHER + 1; result < CHECK_RESULTS; result++) {
         char key[64];
 
         wrong += load->check.results[result];
@@ -148,6 +153,28 @@ static uint64_t report_checks(struct report *report, const struct load *load)
     }
     report_number(report, "replies_wrong", "wrong", (double)wrong, 0, "");
     return wrong;
+}
+
+static int write_hashes(const struct workload *workload, const char *path)
+{
+    FILE *file = fopen(path, "w");
+
+    if (!file) {
+        perror(path);
+        return 1;
+    }
+    for (uint32_t torrent = 0; torrent < workload->torrents; torrent++) {
+        uint8_t info_hash[BEP15_INFO_HASH_SIZE];
+
+        workload_info_hash(torrent, info_hash);
+        for (unsigned i = 0; i < sizeof(info_hash); i++)
+            fprintf(file, "%02x", info_hash[i]);
+        fputc('\n', file);
+    }
+    if (fclose(file) == 0)
+        return 0;
+    perror(path);
+    return 1;
 }
 
 static double rate_of(const struct options_step *step, double best)
@@ -228,6 +255,8 @@ int main(int argc, char **argv)
 
     if (status)
         return status > 0 ? 0 : 2;
+    if (options.hashes_file)
+        return write_hashes(&options.workload, options.hashes_file);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     if (open_port(&options, &port))

@@ -46,6 +46,9 @@ static const char usage_text[] =
     "  --echoed           the other side bounces\n"
     "  --check-all        look every peer's torrent up, not only of one in 64 replies\n"
     "  --lenient          failed checks are told, but are no failure\n"
+    "  --server-pid N     tell the processor time of that process, too\n"
+    "  --write-hashes F   write the info-hashes to a file, one a line, as access lists are; no "
+    "load\n"
     "\n"
     "  --core N           run there (0)\n"
     "  --no-huge          without huge pages\n"
@@ -180,6 +183,8 @@ enum {
     ECHOED,
     CHECK_ALL,
     LENIENT,
+    SERVER_PID,
+    WRITE_HASHES,
     CORE,
     NO_HUGE,
     SAMPLES,
@@ -206,6 +211,8 @@ static const struct option option_names[] = {
     {"echoed", no_argument, NULL, ECHOED},
     {"check-all", no_argument, NULL, CHECK_ALL},
     {"lenient", no_argument, NULL, LENIENT},
+    {"server-pid", required_argument, NULL, SERVER_PID},
+    {"write-hashes", required_argument, NULL, WRITE_HASHES},
     {"core", required_argument, NULL, CORE},
     {"no-huge", no_argument, NULL, NO_HUGE},
     {"samples", required_argument, NULL, SAMPLES},
@@ -280,6 +287,12 @@ static int take_option(int option, struct options *options, struct changes *chan
     case LENIENT:
         options->lenient = true;
         break;
+    case SERVER_PID:
+        options->server_pid = (int)number;
+        break;
+    case WRITE_HASHES:
+        options->hashes_file = optarg;
+        break;
     case CORE:
         options->dataplane.control_core = number;
         break;
@@ -314,8 +327,8 @@ static int find_workload(const char *name, const struct changes *changes, struct
 
 static bool sound(const struct options *options)
 {
-    return options->dataplane.ports[0].device[0] != '\0' && options->seconds > 0 &&
-           options->window > 0 && options->window <= WINDOW_MAX &&
+    return (options->dataplane.ports[0].device[0] != '\0' || options->hashes_file) &&
+           options->seconds > 0 && options->window > 0 && options->window <= WINDOW_MAX &&
            options->populate_window <= WINDOW_MAX && options->invalid_percent <= 100 &&
            options->workload.peers < WORKLOAD_PEERS_MAX;
 }

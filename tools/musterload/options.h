@@ -30,6 +30,8 @@ struct options {
     double seconds, warmup; /* of each step */
     unsigned window;        /* requests that may be unanswered, in closed loop */
     unsigned populate_window;
+    int server_pid;          /* whose processor time is told; 0: nobody's */
+    const char *hashes_file; /* where to write the torrents' info-hashes, instead of making load */
 
     /* The port; from the data plane's own configuration. */
     struct dataplane_config dataplane;
