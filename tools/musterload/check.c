@@ -259,7 +259,7 @@ static enum check_result judge(struct check *check, struct reply *reply, unsigne
     transaction_id = be32toh(header->transaction_id);
     request = unanswered_slot(check->unanswered, transaction_id);
     if (request->kind == KIND_FREE || request->transaction_id != transaction_id)
-        return CHECK_transaction;
+        return unanswered_given(check->unanswered, transaction_id) ? CHECK_LATE : CHECK_transaction;
     check->replies[request->kind]++;
     histogram_add(&check->latency, now > request->due ? now - request->due : 0);
     result = check_content(check, reply, request);
@@ -321,6 +321,7 @@ const char *check_name(enum check_result result)
 {
     static const char *const names[] = {[CHECK_OK] = "ok",
                                         [CHECK_OTHER] = "other",
+                                        [CHECK_LATE] = "late",
 #define CHECKS_NAME(name, help) [CHECK_##name] = #name,
                                         CHECKS(CHECKS_NAME)
 #undef CHECKS_NAME
@@ -333,6 +334,7 @@ const char *check_help(enum check_result result)
 {
     static const char *const helps[] = {[CHECK_OK] = "right",
                                         [CHECK_OTHER] = "no reply, nor UDP at all",
+                                        [CHECK_LATE] = "came when the request was lost",
 #define CHECKS_HELP(name, help) [CHECK_##name] = help,
                                         CHECKS(CHECKS_HELP)
 #undef CHECKS_HELP

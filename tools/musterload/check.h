@@ -9,7 +9,8 @@
 /* What can be wrong with one. CHECKS(X) calls X(name, help). */
 #define CHECKS(X)                                                                                  \
     X(frame, "not from the tracker's address and port")                                            \
-    X(transaction, "no request waits for this transaction ID")                                     \
+    X(transaction, "no request had this transaction ID")                                           \
+    X(twice, "a second reply")                                                                     \
     X(client, "sent to another address or port than asked")                                        \
     X(action, "another action than asked, or an error")                                            \
     X(length, "length that doesn't fit the action")                                                \
@@ -23,6 +24,7 @@
 enum check_result {
     CHECK_OK,
     CHECK_OTHER, /* of no concern */
+    CHECK_LATE,  /* to a request that is counted as lost; or a second reply to one that isn't */
 #define CHECKS_ENUM(name, help) CHECK_##name,
     CHECKS(CHECKS_ENUM)
 #undef CHECKS_ENUM

@@ -2,6 +2,7 @@
 #include "load.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -320,6 +321,8 @@ static uint64_t turn(struct load *load, bool send)
     expire(load, now);
     if (count > 0)
         load->busy += rte_rdtsc() - now;
+    else if (load->port->config->kind == DATAPLANE_AF_XDP)
+        sched_yield(); /* to the kernel's thread that carries what was sent on */
     return now;
 }
 
@@ -385,7 +388,7 @@ static uint64_t run_for(struct load *load, double seconds, struct progress *prog
     return now - begin;
 }
 
-void load_run(struct load *load, double rate, struct load_result *result)
+void load_run(struct load *load, double rate, unsigned window, struct load_result *result)
 {
     struct progress progress;
     uint64_t ticks, drained;
@@ -393,7 +396,7 @@ void load_run(struct load *load, double rate, struct load_result *result)
 
     load->interval = rate > 0 ? load->ticks_per_second / rate : 0;
     load->next_due = (double)rte_rdtsc();
-    load->window = load->options->window;
+    load->window = window;
     begin_choosing(load, CHOOSE_RANDOM);
     sample_begin(&load->sample, load, rte_rdtsc());
     progress_begin(&progress, load, "warm-up");

@@ -78,6 +78,6 @@ void load_free(struct load *load);
 /* Gets everybody a connection ID and announces everybody. False when the tracker doesn't answer. */
 bool load_populate(struct load *load);
 
-/* Runs for some seconds: `rate` requests/s in open loop, or 0 for closed loop. Counts begin anew
- * after the warm-up. */
-void load_run(struct load *load, double rate, struct load_result *result);
+/* Runs for some seconds: `rate` requests/s in open loop, or 0 for closed loop with so many
+ * unanswered. Counts begin anew after the warm-up. */
+void load_run(struct load *load, double rate, unsigned window, struct load_result *result);

@@ -108,6 +108,7 @@ static void report_step(struct report *report, const struct load *load, double r
     report_section(report, title);
     report_step_begin(report);
     report_number(report, "rate_wanted", "requests/s wanted (0: closed loop)", rate, 0, "");
+    report_number(report, "window", "unanswered at most, in closed loop", load->window, 0, "");
     report_number(report, "requests_per_second", "requests/s sent",
                   (double)requests / result->seconds, 0, "");
     report_number(report, "replies_per_second", "replies/s",
@@ -136,20 +137,26 @@ static void report_step(struct report *report, const struct load *load, double r
 }
 
 /* Returns how many there were. */
-static uint64_t report_checks(struct report *report, const struct load *load)
+static uint64_t report_checks(struct report *report, struct load *load)
 {
-    uint64_t wrong = 0;
+    uint64_t *results = load->check.results, wrong = 0;
 
+    if (results[CHECK_LATE] > load->unanswered->lost_ever) {
+        results[CHECK_twice] = results[CHECK_LATE] - load->unanswered->lost_ever;
+        results[CHECK_LATE] = load->unanswered->lost_ever;
+    }
     report_section(report, "Checks of all replies, population included");
-    report_number(report, "replies_right", "right", (double)load->check.results[CHECK_OK], 0, "");
-    for (enum check_result result = CHECK_OTHER + 1; result < CHECK_RESULTS; result++) {
+    report_number(report, "replies_right", "right", (double)results[CHECK_OK], 0, "");
+    report_number(report, "replies_late", check_help(CHECK_LATE), (double)results[CHECK_LATE], 0,
+                  "");
+    for (enum check_result result = CHECK_LATE + 1; result < CHECK_RESULTS; result++) {
         char key[64];
 
-        wrong += load->check.results[result];
-        if (load->check.results[result] == 0)
+        wrong += results[result];
+        if (results[result] == 0)
             continue;
         snprintf(key, sizeof(key), "wrong_%s", check_name(result));
-        report_number(report, key, check_help(result), (double)load->check.results[result], 0, "");
+        report_number(report, key, check_help(result), (double)results[result], 0, "");
     }
     report_number(report, "replies_wrong", "wrong", (double)wrong, 0, "");
     return wrong;
@@ -205,9 +212,10 @@ static int run_load(struct load *load, const struct options *options)
     report_number(&report, "peers", "peers", options->workload.peers, 0, "");
     report_steps_begin(&report, "steps");
     for (unsigned i = 0; i < options->steps_count && !result.interrupted; i++) {
-        double rate = rate_of(&options->steps[i], best);
+        const struct options_step *step = &options->steps[i];
+        double rate = rate_of(step, best);
 
-        load_run(load, rate, &result);
+        load_run(load, rate, step->window ? step->window : options->window, &result);
         report_step(&report, load, rate, &result);
         if ((double)result.replies / result.seconds > best)
             best = (double)result.replies / result.seconds;

@@ -32,9 +32,8 @@ static const char usage_text[] =
     "  --tracker-mac MAC  where frames are sent (02:00:00:00:00:01)\n"
     "  --mac MAC          whence (02:00:00:00:00:02)\n"
     "\n"
-    "  --load STEP,...    one after the other: max (closed loop), a number of requests/s, or N%% "
-    "of the\n"
-    "                     best rate of replies so far (max)\n"
+    "  --load STEP,...    one after the other: max (closed loop), max:N (with that window), a\n"
+    "                     number of requests/s, or N%% of the best rate of replies so far (max)\n"
     "  --window N         requests that may be unanswered in closed loop (512)\n"
     "  --seconds N        of each step, without a second of warming up (5)\n"
     "  --torrents N, --peers N, --numwant N\n"
@@ -115,10 +114,11 @@ static int parse_step(const char *text, struct options_step *step)
 {
     char *end;
 
-    if (strcmp(text, "max") == 0) {
-        step->kind = STEP_MAX;
+    *step = (struct options_step){.kind = STEP_MAX};
+    if (strcmp(text, "max") == 0)
         return 0;
-    }
+    if (sscanf(text, "max:%u", &step->window) == 1)
+        return step->window > 0 && step->window <= WINDOW_MAX ? 0 : -1;
     step->value = strtod(text, &end);
     step->kind = *end == '%' ? STEP_PERCENT : STEP_RATE;
     if (*end == '%')

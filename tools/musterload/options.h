@@ -13,7 +13,8 @@ enum { OPTIONS_STEPS_MAX = 32 };
 /* One step of the load: how fast requests are sent. */
 struct options_step {
     enum { STEP_MAX, STEP_PERCENT, STEP_RATE } kind;
-    double value; /* percent of the best replies/s of the steps before; or requests/s */
+    double value;    /* percent of the best replies/s of the steps before; or requests/s */
+    unsigned window; /* of STEP_MAX, instead of the option's; 0: that */
 };
 
 struct options {

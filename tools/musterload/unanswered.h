@@ -12,6 +12,7 @@
 enum {
     UNANSWERED_SLOTS = 1 << 17, /* at 10 M requests/s the ring goes round in 13 ms */
     UNANSWERED_MILLISECONDS = 200,
+    UNANSWERED_LATE = 1 << 24, /* IDs back: seconds, in which a late reply may still come */
 };
 
 enum request_kind { KIND_FREE, KIND_CONNECT, KIND_ANNOUNCE, KIND_SCRAPE, KIND_INVALID, KIND_COUNT };
@@ -25,10 +26,10 @@ struct unanswered_request {
 };
 
 struct unanswered {
-    uint32_t next;   /* transaction ID */
-    uint32_t oldest; /* transaction ID; all before it are answered or lost */
-    uint32_t count;  /* that wait, but for KIND_INVALID, which wants no reply */
-    uint64_t lost;
+    uint32_t next;            /* transaction ID */
+    uint32_t oldest;          /* transaction ID; all before it are answered or lost */
+    uint32_t count;           /* that wait, but for KIND_INVALID, which wants no reply */
+    uint64_t lost, lost_ever; /* since the last step began, and at all */
     struct unanswered_request ring[UNANSWERED_SLOTS];
 };
 
@@ -36,6 +37,12 @@ static inline struct unanswered_request *unanswered_slot(struct unanswered *unan
                                                          uint32_t transaction_id)
 {
     return &unanswered->ring[transaction_id % UNANSWERED_SLOTS];
+}
+
+/* True for an ID that was given out, and for what may be the reply of a request that is lost. */
+static inline bool unanswered_given(const struct unanswered *unanswered, uint32_t transaction_id)
+{
+    return unanswered->next - transaction_id - 1 < UNANSWERED_LATE;
 }
 
 /* Its place is free again. */
@@ -51,8 +58,10 @@ static inline void unanswered_lose(struct unanswered *unanswered,
 {
     if (request->kind == KIND_FREE)
         return;
-    if (request->kind != KIND_INVALID)
+    if (request->kind != KIND_INVALID) {
         unanswered->lost++;
+        unanswered->lost_ever++;
+    }
     unanswered_end(unanswered, request);
 }
 
