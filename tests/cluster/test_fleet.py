@@ -171,6 +171,31 @@ def test_member_that_is_met_late(start):
 
 
 @pytest.mark.drill
+def test_number_that_is_taken_twice(start):
+    """Whoever comes later has it; the other says so, and writes nothing any more."""
+    first, other = (start(fleet=number) for number in (0, 1))
+    clients = Clients()
+    for appliance in (first, other):
+        appliance.wait_for_members(1)
+    clients.join(first, 1, range(1000))
+    clients.leave(first, 1, range(500))
+    first.wait_until_stored()
+    second = start(fleet=0)
+    second.wait_for_members(1)
+    first.wait(lambda status: status["fleet"]["state"] == "superseded", 10, "it gives way")
+    assert "another appliance has taken this number" in first.log()
+    agree(clients, [second, other])
+    written, told = (first.status()[key] for key in ("written", "fleet"))
+    first.announce(2, range(100))
+    clients.join(second, 3, range(100))
+    agree(clients, [second, other])
+    second.wait_until_stored()
+    assert first.status()["written"] == written
+    assert first.status()["fleet"]["published"] == told["published"]
+    assert not other.peers(2) and not second.peers(2)
+
+
+@pytest.mark.drill
 def test_streams_of_those_who_are_gone_expire(redis, start_fleet):
     retention = 2
     teller, reader = start_fleet(2, "--retention", retention)
