@@ -95,7 +95,7 @@ static int64_t ahead_of(const struct member_record *record)
 static void guess_clock(struct slot *slot)
 {
     const struct member_record *record = &slot->member.record;
-    int64_t right = (int64_t) - (uint64_t)record->steps_ms, ahead = ahead_of(record);
+    int64_t right = (int64_t)(0 - (uint64_t)record->steps_ms), ahead = ahead_of(record);
 
     set_ahead(&slot->member, ahead > right ? ahead : right);
     slot->member.clock_known = false;
