@@ -14,7 +14,7 @@ from .rig import Row, cluster
 
 RACER = Path(drill.PROGRAM).parent / "racer"
 PEERS = 2_000_000
-SECONDS = 3
+RACES, SECONDS = 6, 0.5  # of them the fastest counts: others on the machine can only slow one down
 MINUTE = 60
 CHUNKS = 16384
 CORE = 0  # of all but the worker
@@ -30,6 +30,9 @@ class Racer(drill.Appliance):
 
     def race(self, seconds):
         return self.call(f"race {seconds}")
+
+    def rate(self):
+        return max(self.race(SECONDS)["announces_per_second"] for _ in range(RACES))
 
 
 @contextmanager
@@ -85,11 +88,11 @@ STATES = {"well": ("well", well), "hung": ("hung (SIGSTOP)", hung), "refusing": 
 
 def one_round(directory, results):
     with racer(directory, None, PEERS) as process:
-        results["without"].append(process.race(SECONDS)["announces_per_second"])
+        results["without"].append(process.rate())
     with cluster(directory) as servers, racer(directory, servers, PEERS, "--fleet") as process:
         for key, (_, trouble) in STATES.items():
             with trouble(servers.nodes):
-                results[key].append(process.race(SECONDS)["announces_per_second"])
+                results[key].append(process.rate())
 
 
 def measure_outages(directory, options):
