@@ -44,12 +44,13 @@ bool admit_verify(const struct cookie_state *cookies, const struct request *requ
 enum { LANES = 8 };
 
 typedef uint64_t lanes __attribute__((vector_size(LANES * sizeof(uint64_t))));
+typedef int64_t signed_lanes __attribute__((vector_size(LANES * sizeof(int64_t))));
 
-/* IPv4 sources whose connection IDs are to be verified together. */
+_Static_assert(SWARMS_BURST_MAX % LANES == 0, "a burst fills its lanes");
+
+/* Of the requests of a burst: the ID that they bear, and the IPv4 source that it is checked for. */
 struct verification {
-    uint64_t k0[LANES], k1[LANES], message[LANES], claimed[LANES], epoch[LANES];
-    uint8_t request[LANES]; /* its place in the burst */
-    unsigned count;
+    uint64_t claimed[SWARMS_BURST_MAX], source[SWARMS_BURST_MAX];
 };
 
 /* The faster builds are picked at load time: before ThreadSanitizer is ready for anything. */
@@ -59,76 +60,74 @@ struct verification {
 #define LANES_BUILDS __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
 
-/* SipHash-2-4 of one block, for every lane with its own key: cookie_siphash(), eight times. */
-LANES_BUILDS static void siphash_lanes(const struct verification *verification,
-                                       uint64_t tags[LANES])
-{
-    const uint64_t length = UINT64_C(8) << 56;
-    lanes k0, k1, message, v0, v1, v2, v3;
+#define LANES_SELECT(which, yes, no) (((lanes)(which) & (yes)) | (~(lanes)(which) & (no)))
 
-    memcpy(&k0, verification->k0, sizeof(k0));
-    memcpy(&k1, verification->k1, sizeof(k1));
-    memcpy(&message, verification->message, sizeof(message));
+/* cookie_claimed_epoch() and cookie_ipv4() for LANES requests from `first` on. ids[i] is set;
+ * wrong[i] is 0 when it is the one claimed, and honoured. */
+LANES_BUILDS static void verify_lanes(const struct cookie_state *cookies,
+                                      const struct verification *verification, unsigned first,
+                                      uint64_t ids[], uint64_t wrong[LANES])
+{
+    const struct cookie_key *current = &cookies->current, *previous = &cookies->previous;
+    const uint64_t length = UINT64_C(8) << 56;
+    lanes claimed, source, epoch, message, id, k0, k1, v0, v1, v2, v3;
+    signed_lanes age, is_current, fresh;
+
+    memcpy(&claimed, verification->claimed + first, sizeof(claimed));
+    memcpy(&source, verification->source + first, sizeof(source));
+    age = (signed_lanes)(((cookies->epoch - (claimed >> 56)) & 0xff) ^ 0x80) - 0x80;
+    epoch = cookies->epoch - (lanes)age;
+    fresh = (age >= -COOKIE_EPOCHS_AHEAD) & (age <= COOKIE_EPOCHS_HONOURED);
+    is_current = (signed_lanes)epoch >= (int64_t)current->since;
+    k0 = LANES_SELECT(is_current, current->k0, previous->k0);
+    k1 = LANES_SELECT(is_current, current->k1, previous->k1);
+    message = epoch << 32 | source;
     COOKIE_SIPINIT(k0, k1, v0, v1, v2, v3);
     COOKIE_SIPBLOCK(message, v0, v1, v2, v3);
     COOKIE_SIPBLOCK(length, v0, v1, v2, v3);
     COOKIE_SIPFINISH(v0, v1, v2, v3);
-    v0 ^= v1 ^ v2 ^ v3;
-    memcpy(tags, &v0, sizeof(v0));
+    id = epoch << 56 | ((v0 ^ v1 ^ v2 ^ v3) & COOKIE_TAG_MASK);
+    memcpy(ids + first, &id, sizeof(id));
+    id = (id ^ claimed) | ~(lanes)fresh;
+    memcpy(wrong, &id, sizeof(id));
 }
 
-/* Returns the bits of those that are verified, and empties the lanes. */
-static uint64_t verify_lanes(struct verification *verification)
-{
-    uint64_t tags[LANES], verified = 0;
-
-    siphash_lanes(verification, tags);
-    for (unsigned i = 0; i < verification->count; i++) {
-        uint64_t id = verification->epoch[i] << 56 | (tags[i] & COOKIE_TAG_MASK);
-
-        verified |= (uint64_t)(id == verification->claimed[i]) << verification->request[i];
-    }
-    verification->count = 0;
-    return verified;
-}
-
-static void add_lane(struct verification *verification, const struct cookie_state *cookies,
-                     const struct request *request, unsigned number)
+/* The ID that a request bears; a connect is taken to claim one of this epoch. */
+static inline uint64_t claimed_id(const struct cookie_state *cookies, const struct request *request)
 {
     const struct bep15_request *header = (const void *)request_payload(request);
     uint64_t id = be64toh(header->connection_id);
-    unsigned lane = verification->count;
-    const struct cookie_key *key;
-    int fresh;
 
-    verification->epoch[lane] = cookie_claimed_epoch(cookies, id, &fresh);
-    key = cookie_key_of(cookies, verification->epoch[lane]);
-    verification->k0[lane] = key->k0;
-    verification->k1[lane] = key->k1;
-    verification->message[lane] = verification->epoch[lane] << 32 | source_ipv4(request);
-    verification->claimed[lane] = id;
-    verification->request[lane] = (uint8_t)number;
-    verification->count += (unsigned)fresh;
+    return request->verdict == REQUEST_CONNECT ? cookies->epoch << 56 : id;
 }
 
-uint64_t admit_verify_burst(const struct cookie_state *cookies, struct request *const requests[],
-                            unsigned count)
+uint64_t admit_burst(const struct cookie_state *cookies, struct request *const requests[],
+                     unsigned count, uint64_t ids[])
 {
-    struct verification verification = {.count = 0};
-    uint64_t verified = 0;
+    struct verification verification;
+    uint64_t verified = 0, ipv6 = 0, wrong[LANES];
+    unsigned i;
 
-    for (unsigned i = 0; i < count; i++) {
-        if (requests[i]->verdict == REQUEST_CONNECT)
-            continue;
-        if (requests[i]->family == SWARMS_IPV6) {
-            verified |= (uint64_t)admit_verify(cookies, requests[i]) << i;
-            continue;
-        }
-        add_lane(&verification, cookies, requests[i], i);
-        if (verification.count == LANES)
-            verified |= verify_lanes(&verification);
+    for (i = 0; i < count; i++) {
+        verification.claimed[i] = claimed_id(cookies, requests[i]);
+        verification.source[i] = source_ipv4(requests[i]); /* of IPv6: any bytes of the header */
+        ipv6 |= (uint64_t)(requests[i]->family == SWARMS_IPV6) << i;
     }
-    return verification.count != 0 ? verified | verify_lanes(&verification) : verified;
+    for (; i % LANES != 0; i++)
+        verification.claimed[i] = verification.source[i] = 0;
+    for (unsigned first = 0; first < count; first += LANES) {
+        verify_lanes(cookies, &verification, first, ids, wrong);
+        for (unsigned lane = 0; lane < LANES; lane++)
+            verified |= (uint64_t)(wrong[lane] == 0) << (first + lane);
+    }
+    for (verified &= ~ipv6; ipv6 != 0; ipv6 &= ipv6 - 1) {
+        i = (unsigned)__builtin_ctzll(ipv6);
+        if (requests[i]->verdict == REQUEST_CONNECT)
+            ids[i] = admit_issue(cookies, requests[i]);
+        else
+            verified |= (uint64_t)admit_verify(cookies, requests[i]) << i;
+    }
+    return verified;
 }
 
 bool admit_banned(const struct ban_set *bans, const struct request *request, uint64_t now)

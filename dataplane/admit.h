@@ -19,12 +19,14 @@ uint64_t admit_issue(const struct cookie_state *cookies, const struct request *r
 bool admit_verify(const struct cookie_state *cookies, const struct request *request);
 
 /*
- * The same for the announces and scrapes of a burst: bit i is set when requests[i] is verified.
+ * Both for a burst: returns a word of which bit i is set when the announce or scrape requests[i] is
+ * verified, and sets ids[i], of SWARMS_BURST_MAX, to what a connect requests[i] is to be issued.
+ *
  * Eight IPv4 sources at a time, where the CPU has the registers: 17 instructions each instead of
  * 110.
  */
-uint64_t admit_verify_burst(const struct cookie_state *cookies, struct request *const requests[],
-                            unsigned count);
+uint64_t admit_burst(const struct cookie_state *cookies, struct request *const requests[],
+                     unsigned count, uint64_t ids[]);
 
 /* `now` in nanoseconds, CLOCK_MONOTONIC's, here and below. */
 bool admit_banned(const struct ban_set *bans, const struct request *request, uint64_t now);

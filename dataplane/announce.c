@@ -6,9 +6,10 @@
 
 #include "dataplane.h"
 #include "packet.h"
+#include "swarms/hash.h"
 
-/* Peers of `size` bytes that fit a reply of the port's MTU, and the frame. */
-static inline unsigned peers_fitting(const struct request *request, unsigned size)
+/* Bytes for peers in a reply, by the port's MTU and the frame. */
+static inline unsigned peers_room(const struct request *request)
 {
     int begin =
         request->transport + (int)(sizeof(struct wire_udp) + sizeof(struct bep15_announce_reply));
@@ -16,7 +17,7 @@ static inline unsigned peers_fitting(const struct request *request, unsigned siz
 
     if (end > request->room - SWARMS_REPLY_SLACK)
         end = request->room - SWARMS_REPLY_SLACK;
-    return end > begin ? (unsigned)(end - begin) / size : 0;
+    return end > begin ? (unsigned)(end - begin) : 0;
 }
 
 static inline unsigned peers_wanted(const struct bep15_announce *packet,
@@ -49,20 +50,22 @@ _Static_assert((int)SWARMS_UPDATE == (int)BEP15_EVENT_NONE &&
                    (int)SWARMS_PAUSED == (int)BEP21_EVENT_PAUSED,
                "the tables number events as they come");
 
-/* The peer's address is the packet's, whatever the announce says. Returns the size of a peer. */
-static inline unsigned peer_of(const struct request *request, const struct bep15_announce *packet,
-                               uint8_t *peer)
+/* The peer's address is the packet's, whatever the announce says. */
+static inline void write_peer(const struct request *request, const struct bep15_announce *packet,
+                              uint8_t peer[SWARMS_PEER_MAX])
 {
     const void *network = request->frame + request->network;
+    unsigned size;
 
     if (request->family == SWARMS_IPV4) {
-        memcpy(peer, &((const struct wire_ipv4 *)network)->source, 4);
-        memcpy(peer + 4, &packet->port, 2);
-        return BEP15_PEER_IPV4_SIZE;
+        uint64_t word = ((const struct wire_ipv4 *)network)->source | (uint64_t)packet->port << 32;
+
+        memcpy(peer, &word, sizeof(word));
+        return;
     }
-    memcpy(peer, ((const struct wire_ipv6 *)network)->source, 16);
-    memcpy(peer + 16, &packet->port, 2);
-    return BEP15_PEER_IPV6_SIZE;
+    size = sizeof(((struct wire_ipv6 *)NULL)->source);
+    memcpy(peer, ((const struct wire_ipv6 *)network)->source, size);
+    memcpy(peer + size, &packet->port, sizeof(packet->port));
 }
 
 const char *announce_prepare(struct request *request, const struct dataplane_settings *settings,
@@ -70,29 +73,20 @@ const char *announce_prepare(struct request *request, const struct dataplane_set
 {
     struct bep15_announce *packet = (void *)request_payload(request);
     struct swarms_announce *announce = &request->announce;
-    unsigned wanted, fitting;
+    unsigned size = swarms_peer_size(request->family), wanted, room;
 
     if (request->payload_length > sizeof(*packet) && !packet_options(request))
         return "options run past the end of the packet";
 
     announce->info_hash = packet->info_hash;
-    announce->hash = swarms_hash(secret, packet->info_hash);
+    announce->hash = hash_info_hash(secret, packet->info_hash);
     announce->family = request->family;
     announce->event = event_of(packet);
     announce->seeder = packet->left == 0;
-    fitting = peers_fitting(request, peer_of(request, packet, announce->peer));
+    write_peer(request, packet, announce->peer);
     wanted = peers_wanted(packet, settings);
-    announce->numwant = (uint16_t)(wanted < fitting ? wanted : fitting);
+    room = peers_room(request);
+    announce->numwant = (uint16_t)(wanted * size <= room ? wanted : room / size);
     announce->peers = (uint8_t *)packet + sizeof(struct bep15_announce_reply);
     return NULL;
-}
-
-uint32_t announce_interval(const struct dataplane_settings *settings, uint32_t random)
-{
-    uint32_t jitter = settings->interval_jitter;
-    uint64_t span = 2 * (uint64_t)jitter + 1;
-
-    if (settings->draining)
-        return settings->interval + jitter;
-    return settings->interval - jitter + (uint32_t)(span * random >> 32);
 }

@@ -2,9 +2,8 @@
 /* Announces, between the packet and the tables. */
 #pragma once
 
+#include "dataplane.h"
 #include "request.h"
-
-struct dataplane_settings;
 
 /*
  * Fills request->announce from the packet: its hash too, and room for as many peers as client,
@@ -14,4 +13,12 @@ const char *announce_prepare(struct request *request, const struct dataplane_set
                              const struct swarms_secret *secret);
 
 /* Seconds until the client shall come again; `random` is any 32 bits. */
-uint32_t announce_interval(const struct dataplane_settings *settings, uint32_t random);
+static inline uint32_t announce_interval(const struct dataplane_settings *settings, uint32_t random)
+{
+    uint32_t jitter = settings->interval_jitter;
+    uint64_t span = 2 * (uint64_t)jitter + 1;
+
+    if (settings->draining)
+        return settings->interval + jitter;
+    return settings->interval - jitter + (uint32_t)(span * random >> 32);
+}

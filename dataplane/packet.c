@@ -2,6 +2,8 @@
 #include "packet.h"
 
 #include <endian.h>
+#include <smmintrin.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "../bpf/rules.h"
@@ -184,7 +186,8 @@ static inline uint8_t parse_ethernet(struct parse *parse)
     return REQUEST_PUNT;
 }
 
-void packet_parse(const struct listen_table *listen, struct request *request)
+static __attribute__((noinline)) void parse_by_rule(const struct listen_table *listen,
+                                                    struct request *request)
 {
     struct parse parse = {
         .listen = listen,
@@ -194,6 +197,86 @@ void packet_parse(const struct listen_table *listen, struct request *request)
     };
 
     request->verdict = parse_ethernet(&parse);
+}
+
+/* An announce over IPv4 without VLAN tags and IP options. */
+struct ordinary {
+    struct wire_eth eth;
+    struct wire_ipv4 ipv4;
+    struct wire_udp udp;
+    struct bep15_announce announce;
+} WIRE_PACKED;
+
+/* Bits of its first 32 bytes that say so, by rules 2 to 8, 11 and 15 ... */
+static const struct ordinary ordinary_mask = {
+    .eth = {.destination = {1}, .source = {1}, .ethertype = 0xffff},
+    .ipv4 = {.version_ihl = 0xff,
+             .fragment = __builtin_bswap16(0xffff & ~WIRE_IPV4_DONT_FRAGMENT),
+             .protocol = 0xff},
+};
+
+/* ... and how they are. */
+static const struct ordinary ordinary_value = {
+    .eth = {.ethertype = __builtin_bswap16(WIRE_ETHERTYPE_IPV4)},
+    .ipv4 = {.version_ihl = 0x45, .protocol = WIRE_IPPROTO_UDP},
+};
+
+static inline __m128i ordinary_difference(const struct ordinary *frame, unsigned offset)
+{
+    const char *bytes = (const char *)frame + offset;
+    const char *mask = (const char *)&ordinary_mask + offset;
+    const char *value = (const char *)&ordinary_value + offset;
+
+    return _mm_xor_si128(_mm_and_si128(_mm_loadu_si128((const __m128i *)bytes),
+                                       _mm_loadu_si128((const __m128i *)mask)),
+                         _mm_loadu_si128((const __m128i *)value));
+}
+
+static inline bool ordinary_headers(const struct ordinary *frame)
+{
+    __m128i difference =
+        _mm_or_si128(ordinary_difference(frame, 0), ordinary_difference(frame, 16));
+
+    return _mm_testz_si128(difference, difference);
+}
+
+/* Rules 10 and 12 to 19 for such a frame. */
+static inline bool ordinary_contents(const struct listen_table *listen,
+                                     const struct ordinary *frame, unsigned length)
+{
+    unsigned total = be16toh(frame->ipv4.total_length), datagram = be16toh(frame->udp.length);
+
+    return frame->announce.header.action == htobe32(BEP15_ANNOUNCE) &&
+           datagram >= sizeof(frame->udp) + sizeof(frame->announce) &&
+           total >= sizeof(frame->ipv4) + datagram && length >= sizeof(frame->eth) + total &&
+           frame->udp.source_port != 0 &&
+           rules_ipv4_answerable(frame->ipv4.source, frame->ipv4.destination) &&
+           listen_match_ipv4(listen, frame->ipv4.destination, frame->udp.destination_port);
+}
+
+/*
+ * Nearly all requests are such announces: they are told by a few compares together. False says
+ * nothing: then the rules are gone through one by one.
+ */
+static inline bool parse_ordinary(const struct listen_table *listen, struct request *request)
+{
+    const struct ordinary *frame = (const void *)request->frame;
+
+    if (request->length < sizeof(*frame) || !ordinary_headers(frame) ||
+        !ordinary_contents(listen, frame, request->length))
+        return false;
+    request->verdict = REQUEST_ANNOUNCE;
+    request->family = SWARMS_IPV4;
+    request->network = offsetof(struct ordinary, ipv4);
+    request->transport = offsetof(struct ordinary, udp);
+    request->payload_length = (uint16_t)(be16toh(frame->udp.length) - sizeof(frame->udp));
+    return true;
+}
+
+void packet_parse(const struct listen_table *listen, struct request *request)
+{
+    if (!parse_ordinary(listen, request))
+        parse_by_rule(listen, request);
 }
 
 bool packet_options(const struct request *request)

@@ -141,7 +141,8 @@ void pipeline_admit(struct pipeline *pipeline)
     const struct dataplane_settings *settings = pipeline->settings;
     struct lane *lane = &pipeline->requests;
     unsigned count = lane->count;
-    uint64_t verified = admit_verify_burst(&settings->cookies, lane->requests, count);
+    uint64_t ids[SWARMS_BURST_MAX];
+    uint64_t verified = admit_burst(&settings->cookies, lane->requests, count, ids);
 
     for (unsigned i = 0; i < count; i++)
         if (!lane->requests[i]->screened)
@@ -154,7 +155,7 @@ void pipeline_admit(struct pipeline *pipeline)
         if (verdict < REQUEST_PUNT) {
             drop(pipeline, request, verdict);
         } else if (verdict == REQUEST_CONNECT) {
-            reply_connect(request, admit_issue(&settings->cookies, request));
+            reply_connect(request, ids[i]);
             lane_add(&pipeline->replies, request);
         } else {
             lane_add(lane, request);
@@ -244,6 +245,7 @@ static void act_announces(struct pipeline *pipeline)
 {
     struct lane *lane = &pipeline->announces;
     struct swarms_announce *announces[SWARMS_BURST_MAX];
+    uint64_t peers = 0;
 
     for (unsigned i = 0; i < lane->count; i++) {
         inspect_count_client(pipeline->swarms, peer_id_of(lane->requests[i]));
@@ -258,9 +260,10 @@ static void act_announces(struct pipeline *pipeline)
         struct request *request = lane->requests[i];
 
         reply_announce(request, announce_interval(pipeline->settings, next_random(pipeline)));
-        pipeline->counters[COUNTER_peers_sent] += announces[i]->peers_count;
+        peers += announces[i]->peers_count;
         lane_add(&pipeline->replies, request);
     }
+    pipeline->counters[COUNTER_peers_sent] += peers;
     lane->count = 0;
 }
 
@@ -310,10 +313,9 @@ void pipeline_finish(struct pipeline *pipeline)
 {
     struct lane *lane = &pipeline->replies;
 
-    for (unsigned i = 0; i < lane->count; i++) {
-        reply_finish(lane->requests[i]);
+    reply_finish(lane->requests, lane->count);
+    for (unsigned i = 0; i < lane->count; i++)
         lane_add(&pipeline->sends, lane->requests[i]);
-    }
     lane->count = 0;
     for (unsigned worker = 0; worker < pipeline->workers; worker++)
         push_out(&pipeline->away[worker]);

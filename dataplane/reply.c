@@ -2,79 +2,11 @@
 #include "reply.h"
 
 #include <endian.h>
+#include <smmintrin.h>
 #include <string.h>
 
 #include "../bpf/rules.h"
-
-/*
- * Sums of RFC 1071 over bytes in the order of memory, which need no swapping on either side: 32
- * bits at a time into 64, so that there are no carries to follow.
- */
-static inline uint64_t sum_words(uint64_t words)
-{
-    return (words & 0xffffffff) + (words >> 32);
-}
-
-static uint64_t sum_bytes(const uint8_t *bytes, unsigned length)
-{
-    uint64_t sum = 0, word;
-
-    for (; length >= sizeof(word); bytes += sizeof(word), length -= (unsigned)sizeof(word)) {
-        memcpy(&word, bytes, sizeof(word));
-        sum += sum_words(word);
-    }
-    if (length > 0) {
-        word = 0;
-        memcpy(&word, bytes, length);
-        sum += sum_words(word);
-    }
-    return sum;
-}
-
-typedef uint64_t vector __attribute__((vector_size(16)));
-
-enum { SUM_BLOCK = 64 };
-
-/* One block, but for the bytes that `mask` clears. */
-static inline vector sum_block(const uint8_t *bytes, const uint8_t *mask)
-{
-    vector sum = {0};
-
-    for (unsigned i = 0; i < SUM_BLOCK / sizeof(vector); i++) {
-        vector part, keep;
-
-        memcpy(&part, bytes + i * sizeof(part), sizeof(part));
-        memcpy(&keep, mask + i * sizeof(keep), sizeof(keep));
-        part &= keep;
-        sum += (part & 0xffffffff) + (part >> 32);
-    }
-    return sum;
-}
-
-/*
- * The same sum, by whole blocks: a loop that goes as often as the reply has cache lines, about, is
- * easier to predict than one that goes as often as it has peers, and a wrong guess costs as much as
- * a whole sum. Up to SUM_BLOCK - 1 bytes behind the end are read, and masked out.
- */
-static inline uint64_t sum_blocks(const uint8_t *bytes, unsigned length)
-{
-    static const uint8_t masks[2 * SUM_BLOCK] = {[0 ... SUM_BLOCK - 1] = 0xff};
-    vector sum = {0};
-
-    for (; length > SUM_BLOCK; bytes += SUM_BLOCK, length -= SUM_BLOCK)
-        sum += sum_block(bytes, masks);
-    sum += sum_block(bytes, masks + SUM_BLOCK - length);
-    return sum[0] + sum[1];
-}
-
-static inline uint16_t sum_fold(uint64_t sum)
-{
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)sum;
-}
+#include "checksum.h"
 
 /* Every reply begins alike. The transaction ID moves from where a request has it. */
 static inline void *reply_begin(struct request *request, enum request_verdict verdict,
@@ -147,13 +79,13 @@ static void strip_options(struct request *request)
     request->transport = (uint8_t)kept;
 }
 
+/* Swaps the two addresses, with 16-byte moves: what lies behind them stays as it is. */
 static inline void finish_ethernet(struct wire_eth *eth)
 {
-    uint8_t client[sizeof(eth->source)];
+    const __m128i turn = _mm_setr_epi8(6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 12, 13, 14, 15);
+    __m128i *head = (void *)eth;
 
-    memcpy(client, eth->source, sizeof(client));
-    memcpy(eth->source, eth->destination, sizeof(client));
-    memcpy(eth->destination, client, sizeof(client));
+    _mm_storeu_si128(head, _mm_shuffle_epi8(_mm_loadu_si128(head), turn));
 }
 
 /*
@@ -161,30 +93,52 @@ static inline void finish_ethernet(struct wire_eth *eth)
  * and loaded in another cost as much as the rest of the reply.
  */
 
-/* Returns the sum of the addresses; so does finish_ipv6(). */
-static inline uint64_t finish_ipv4(struct wire_ipv4 *ipv4, unsigned udp_length, bool offload)
+/* UDP's length and checksum. `sum` is that of addresses, ports and payload. */
+static inline uint32_t length_and_checksum(unsigned udp_length, uint64_t sum, bool offload)
 {
-    const uint16_t begin = htobe16(0x4500 | RULES_REPLY_TOS);
-    const uint16_t id = htobe16(RULES_REPLY_IPV4_ID);
-    const uint16_t fragment = htobe16(RULES_REPLY_IPV4_FRAGMENT);
-    const uint16_t lifetime = htobe16(RULES_REPLY_TTL << 8 | WIRE_IPPROTO_UDP);
-    uint16_t total = htobe16((uint16_t)(sizeof(*ipv4) + udp_length));
-    uint32_t client = ipv4->source, server = ipv4->destination;
-    uint64_t addresses = (uint64_t)client + server;
+    uint16_t length = htobe16((uint16_t)udp_length), checksum;
 
-    memcpy(&ipv4->version_ihl, &begin, sizeof(begin));
-    ipv4->total_length = total;
-    ipv4->id = id;
-    ipv4->fragment = fragment;
-    memcpy(&ipv4->ttl, &lifetime, sizeof(lifetime));
-    ipv4->checksum =
-        offload ? 0 : (uint16_t)~sum_fold(addresses + begin + total + id + fragment + lifetime);
-    ipv4->source = server;
-    ipv4->destination = client;
-    return addresses;
+    sum += (uint64_t)htobe16(WIRE_IPPROTO_UDP) + length; /* the pseudo-header's */
+    if (offload)
+        return length | (uint32_t)checksum_fold(sum) << 16;
+    checksum = (uint16_t)~checksum_fold(sum + length);
+    return length | (uint32_t)(checksum ? checksum : 0xffff) << 16; /* 0 would say: none */
 }
 
-static inline uint64_t finish_ipv6(struct wire_ipv6 *ipv6, unsigned udp_length)
+/* IPv4's addresses and the ports behind them, in one piece. */
+struct ipv4_ends {
+    struct wire_ipv4 ipv4;
+    struct wire_udp udp;
+} WIRE_PACKED;
+
+static inline void finish_ipv4(struct ipv4_ends *headers, unsigned udp_length, uint64_t payload_sum,
+                               bool offload)
+{
+    const __m128i turn = _mm_setr_epi8(4, 5, 6, 7, 0, 1, 2, 3, 10, 11, 8, 9, 12, 13, 14, 15);
+    /* Version, header length, TOS; ID and flags; TTL and protocol. */
+    const uint64_t begin = 0x45 | RULES_REPLY_TOS << 8 |
+                           (uint64_t)htobe16(RULES_REPLY_IPV4_ID) << 32 |
+                           (uint64_t)htobe16(RULES_REPLY_IPV4_FRAGMENT) << 48;
+    const uint32_t lifetime = RULES_REPLY_TTL | WIRE_IPPROTO_UDP << 8;
+    uint64_t total = htobe16((uint16_t)(sizeof(headers->ipv4) + udp_length));
+    __m128i *ends = (void *)&headers->ipv4.source;
+    __m128i both = _mm_loadu_si128(ends);
+    uint64_t addresses = checksum_add((uint64_t)_mm_cvtsi128_si64(both));
+    uint64_t sum = addresses + checksum_add(begin) + total + lifetime, first;
+    uint32_t ports = (uint32_t)_mm_extract_epi32(both, 2), second, last;
+
+    first = begin | total << 16;
+    second = lifetime | (offload ? 0 : (uint32_t)(uint16_t)~checksum_fold(sum) << 16);
+    memcpy(&headers->ipv4.version_ihl, &first, sizeof(first));
+    memcpy(&headers->ipv4.ttl, &second, sizeof(second));
+    _mm_storeu_si128(ends, _mm_shuffle_epi8(both, turn));
+    last =
+        length_and_checksum(udp_length, addresses + (offload ? 0 : ports + payload_sum), offload);
+    memcpy(&headers->udp.length, &last, sizeof(last));
+}
+
+/* Returns the sum of the addresses. */
+static inline uint64_t turn_ipv6(struct wire_ipv6 *ipv6, unsigned udp_length)
 {
     struct {
         uint64_t source[2], destination[2];
@@ -197,50 +151,48 @@ static inline uint64_t finish_ipv6(struct wire_ipv6 *ipv6, unsigned udp_length)
     ipv6->payload_length = htobe16((uint16_t)udp_length);
     ipv6->hop_limit = RULES_REPLY_TTL;
     memcpy(ipv6->source, &reply, sizeof(reply));
-    return sum_words(packet.source[0]) + sum_words(packet.source[1]) +
-           sum_words(packet.destination[0]) + sum_words(packet.destination[1]);
+    return checksum_add(packet.source[0]) + checksum_add(packet.source[1]) +
+           checksum_add(packet.destination[0]) + checksum_add(packet.destination[1]);
 }
 
-/* `sum` is that of the addresses; `room` is what there is from the payload on. */
-static inline void finish_udp(struct wire_udp *udp, unsigned udp_length, unsigned room,
-                              uint64_t sum, bool offload)
+static inline void finish_ipv6(struct wire_ipv6 *ipv6, struct wire_udp *udp, unsigned udp_length,
+                               uint64_t payload_sum, bool offload)
 {
-    const uint8_t *payload = (const uint8_t *)(udp + 1);
-    unsigned payload_length = udp_length - (unsigned)sizeof(*udp);
     uint16_t client = udp->source_port, server = udp->destination_port;
-    uint16_t length = htobe16((uint16_t)udp_length), checksum;
+    uint64_t sum = turn_ipv6(ipv6, udp_length);
+    uint32_t last;
 
     udp->source_port = server;
     udp->destination_port = client;
-    udp->length = length;
-    sum += (uint64_t)htobe16(WIRE_IPPROTO_UDP) + length;
-    if (offload) {
-        udp->checksum = sum_fold(sum);
-        return;
-    }
-    sum += (uint64_t)client + server + length;
-    sum += payload_length + SUM_BLOCK <= room ? sum_blocks(payload, payload_length)
-                                              : sum_bytes(payload, payload_length);
-    checksum = (uint16_t)~sum_fold(sum);
-    udp->checksum = checksum ? checksum : 0xffff; /* 0 would say that there is none */
+    if (!offload)
+        sum += client + (uint64_t)server + payload_sum;
+    last = length_and_checksum(udp_length, sum, offload);
+    memcpy(&udp->length, &last, sizeof(last));
 }
 
-void reply_finish(struct request *request)
+static inline void finish(struct request *request, uint64_t payload_sum)
 {
     unsigned udp_length = (unsigned)sizeof(struct wire_udp) + request->payload_length;
-    unsigned payload;
     void *network;
-    uint64_t sum;
 
     if (request->family == SWARMS_IPV4 &&
         request->transport != request->network + sizeof(struct wire_ipv4))
         strip_options(request);
     finish_ethernet((struct wire_eth *)request->frame);
     network = request->frame + request->network;
-    sum = request->family == SWARMS_IPV4 ? finish_ipv4(network, udp_length, request->offload)
-                                         : finish_ipv6(network, udp_length);
-    payload = request->transport + (unsigned)sizeof(struct wire_udp);
-    finish_udp((struct wire_udp *)(request->frame + request->transport), udp_length,
-               request->room - payload, sum, request->offload);
+    if (request->family == SWARMS_IPV4)
+        finish_ipv4(network, udp_length, payload_sum, request->offload);
+    else
+        finish_ipv6(network, (struct wire_udp *)(request->frame + request->transport), udp_length,
+                    payload_sum, request->offload);
     request->length = (uint16_t)(request->transport + udp_length);
+}
+
+void reply_finish(struct request *const requests[], unsigned count)
+{
+    uint64_t payload_sums[SWARMS_BURST_MAX];
+
+    checksum_payloads(requests, count, payload_sums);
+    for (unsigned i = 0; i < count; i++)
+        finish(requests[i], payload_sums[i]);
 }

@@ -28,10 +28,10 @@ void reply_scrape(struct request *request, unsigned rows);
 void reply_error(struct request *request, const char *message);
 
 /*
- * Turns the frame round and sets its length: it ends where the IP packet ends; padding to
- * Ethernet's 60 bytes is the NIC's. IPv4 options of the request are left out, and request->frame
- * moves up by their length. Checksums are computed here or, with request->offload, prepared for the
- * NIC: IPv4's zero, UDP's the sum of the pseudo-header, as RTE_MBUF_F_TX_IP_CKSUM and
- * RTE_MBUF_F_TX_UDP_CKSUM want it.
+ * Turns the frames of a burst round, and sets their lengths. A reply ends where its IP packet ends:
+ * padding to Ethernet's 60 bytes is the NIC's. IPv4 options of the request are left out, and
+ * request->frame moves up by their length. Checksums are computed here or, with request->offload,
+ * prepared for the NIC: IPv4's zero, UDP's the sum of the pseudo-header, as RTE_MBUF_F_TX_IP_CKSUM
+ * and RTE_MBUF_F_TX_UDP_CKSUM want it.
  */
-void reply_finish(struct request *request);
+void reply_finish(struct request *const requests[], unsigned count);

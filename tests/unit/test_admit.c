@@ -37,11 +37,12 @@ static uint64_t issue(const struct frame_shape *shape)
 static bool verify(const struct frame_shape *shape, uint64_t connection_id)
 {
     struct request *burst[] = {&frame.request};
+    uint64_t ids[SWARMS_BURST_MAX];
     bool verified;
 
     receive(shape, connection_id);
     verified = admit_verify(&cookies, &frame.request);
-    assert_int_equal(admit_verify_burst(&cookies, burst, 1), verified);
+    assert_int_equal(admit_burst(&cookies, burst, 1, ids), verified);
     return verified;
 }
 
@@ -121,7 +122,7 @@ static void a_burst_is_verified_like_each_of_it(void **state)
 {
     static struct frame frames[SWARMS_BURST_MAX];
     struct request *burst[SWARMS_BURST_MAX];
-    uint64_t expected = 0;
+    uint64_t expected = 0, connects = 0, ids[SWARMS_BURST_MAX];
 
     for (unsigned i = 0; i < SWARMS_BURST_MAX; i++) {
         const struct frame_shape *shape = &shapes[i * 7 % 3];
@@ -131,15 +132,19 @@ static void a_burst_is_verified_like_each_of_it(void **state)
         frames[i] = frame;
         burst[i] = &frames[i].request;
         burst[i]->frame = frames[i].bytes + (frame.request.frame - frame.bytes);
-        if (i % 11 == 10)
+        if (i % 11 == 10) {
             burst[i]->verdict = REQUEST_CONNECT;
-        else
+            connects |= UINT64_C(1) << i;
+        } else {
             expected |= (uint64_t)valid << i;
+        }
     }
     for (unsigned count = 0; count <= SWARMS_BURST_MAX; count++) {
         uint64_t mask = count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
 
-        assert_int_equal(admit_verify_burst(&cookies, burst, count), expected & mask);
+        assert_int_equal(admit_burst(&cookies, burst, count, ids) & ~connects, expected & mask);
+        for (unsigned i = 10; i < count; i += 11)
+            assert_int_equal(ids[i], admit_issue(&cookies, burst[i]));
     }
 }
 

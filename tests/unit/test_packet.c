@@ -94,11 +94,35 @@ static void padding_and_longer_requests_are_fine(void **state)
     assert_int_equal(frame.request.payload_length, 16);
 }
 
+/*
+ * Plain announces over IPv4 take a short way through the parser, those with a VLAN tag don't: every
+ * single bit of the headers must mean the same to both.
+ */
+static void the_short_way_follows_the_rules(void **state)
+{
+    const struct frame_shape tagged = {.tags = 1};
+    const unsigned tag_at = 12, tag_size = 4, headers = 14 + 20 + 8 + 16;
+
+    for (unsigned bit = 0; bit < headers * 8; bit++) {
+        unsigned at = bit / 8, verdict, payload_length;
+
+        build_announce(&ipv4);
+        frame.bytes[at] ^= (uint8_t)(1 << bit % 8);
+        verdict = parse();
+        payload_length = frame.request.payload_length;
+        build_announce(&tagged);
+        frame.bytes[at < tag_at ? at : at + tag_size] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(verdict, parse());
+        if (verdict == REQUEST_ANNOUNCE)
+            assert_int_equal(payload_length, frame.request.payload_length);
+    }
+}
+
 /* The frame is cut at every byte: no length but the full one makes a request. */
 static void truncated_frames_are_dropped(void **state)
 {
     const struct frame_shape shapes[] = {
-        {.tags = 2}, {.options = 8}, {.ipv6 = true, .tags = 1}, {.ipv6 = true}};
+        {.tags = 0}, {.tags = 2}, {.options = 8}, {.ipv6 = true, .tags = 1}, {.ipv6 = true}};
 
     for (unsigned i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         build_announce(&shapes[i]);
@@ -356,6 +380,7 @@ int main(void)
         TEST(requests_are_recognised),
         TEST(parsing_leaves_the_frame_alone),
         TEST(padding_and_longer_requests_are_fine),
+        TEST(the_short_way_follows_the_rules),
         TEST(truncated_frames_are_dropped),
         TEST(frames_for_others_are_punted),
         TEST(frames_that_end_early_but_are_not_ip_are_punted),

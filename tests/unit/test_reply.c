@@ -34,6 +34,11 @@ static void receive(const struct frame_shape *shape, unsigned length)
     assert_in_range(frame.request.verdict, REQUEST_CONNECT, REQUEST_SCRAPE);
 }
 
+static void finish(struct request *request)
+{
+    reply_finish(&request, 1);
+}
+
 static const uint8_t *reply_at(unsigned offset)
 {
     return frame.request.frame + offset;
@@ -46,7 +51,7 @@ static void connect_reply(void **state)
 
         receive(&shapes[i], frame_connect(payload, 0x01020304) + i);
         reply_connect(&frame.request, 0x1122334455667788);
-        reply_finish(&frame.request);
+        finish(&frame.request);
         assert_int_equal(frame.request.verdict, REQUEST_REPLY_CONNECT);
         assert_int_equal(frame.request.length, l2 + l3 + 8 + 16);
         assert_memory_equal(reply_at(l2 + l3 + 8),
@@ -64,7 +69,7 @@ static void headers_are_turned_round(void **state)
         receive(&shapes[i], frame_connect(payload, 1));
         memcpy(tags, frame.bytes + 12, l2 - 12);
         reply_connect(&frame.request, 1);
-        reply_finish(&frame.request);
+        finish(&frame.request);
         assert_memory_equal(reply_at(0), "\x02\0\0\0\0\x07\x02\0\0\0\0\x09", 12);
         assert_memory_equal(reply_at(12), tags, l2 - 12);
         if (shapes[i].ipv6) {
@@ -87,7 +92,7 @@ static void connect_reply_is_never_longer_than_its_request(void **state)
         receive(&shapes[i], frame_connect(payload, 1));
         before = frame.request.length;
         reply_connect(&frame.request, UINT64_MAX);
-        reply_finish(&frame.request);
+        finish(&frame.request);
         assert_true(frame.request.length <= before);
     }
 }
@@ -105,7 +110,7 @@ static void announce_reply(void **state)
         for (unsigned b = 0; b < 3 * size; b++)
             request_payload(&frame.request)[20 + b] = (uint8_t)b;
         reply_announce(&frame.request, 1800);
-        reply_finish(&frame.request);
+        finish(&frame.request);
         assert_int_equal(frame.request.verdict, REQUEST_REPLY_ANNOUNCE);
         assert_int_equal(frame.request.length, l4 + 8 + 20 + 3 * size);
         assert_memory_equal(
@@ -127,7 +132,7 @@ static void scrape_rows_are_packed(void **state)
         for (unsigned i = 0; i < rows; i++)
             memset(hashes + 20 * i, (int)(100 + i), 12);
         reply_scrape(&frame.request, rows);
-        reply_finish(&frame.request);
+        finish(&frame.request);
         assert_int_equal(frame.request.length, 14 + 28 + 8 + 12 * rows);
         assert_memory_equal(reply_at(14 + 28), "\0\0\0\x02\x0a\x0b\x0c\x0d", 8);
         for (unsigned i = 0; i < 12 * rows; i++)
@@ -140,7 +145,7 @@ static void error_reply(void **state)
 {
     receive(&shapes[0], frame_announce(payload, 42, 0x0a0b0c0d, 1, 2));
     reply_error(&frame.request, "no such luck");
-    reply_finish(&frame.request);
+    finish(&frame.request);
     assert_int_equal(frame.request.verdict, REQUEST_REPLY_ERROR);
     assert_int_equal(frame.request.length, 14 + 28 + 8 + 12);
     assert_memory_equal(reply_at(14 + 28), "\0\0\0\x03\x0a\x0b\x0c\x0dno such luck", 20);
@@ -166,7 +171,7 @@ static void checksums_are_right_for_random_payloads(void **state)
         if (round % 5 == 0) /* much carrying */
             memset(request_payload(&frame.request) + 20, 0xff, 74 * 18);
         reply_announce(&frame.request, (uint32_t)random());
-        reply_finish(&frame.request);
+        finish(&frame.request);
         assert_true(frame_checksums_right(frame.request.frame, l2, l2 + (shape->ipv6 ? 40 : 20)));
     }
 }
@@ -181,7 +186,7 @@ static void a_zero_checksum_becomes_ones(void **state)
         for (uint32_t transaction = 0; transaction <= 0xffff; transaction++) {
             receive(shape, frame_connect(payload, transaction));
             reply_connect(&frame.request, 5);
-            reply_finish(&frame.request);
+            finish(&frame.request);
             seen += *reply_at(udp + 6) == 0xff && *reply_at(udp + 7) == 0xff;
             assert_false(*reply_at(udp + 6) == 0 && *reply_at(udp + 7) == 0);
         }
@@ -199,7 +204,7 @@ static void offload_leaves_the_sums_to_the_port(void **state)
         receive(&shapes[i], frame_connect(payload, 1));
         frame.request.offload = 1;
         reply_connect(&frame.request, 77);
-        reply_finish(&frame.request);
+        finish(&frame.request);
         ip = frame.request.frame + l2;
         udp = ip + l3;
         if (!shapes[i].ipv6) {

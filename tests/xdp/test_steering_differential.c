@@ -152,7 +152,7 @@ static void expect_same_answer(const struct steering_rig *rig, struct frame *fra
                                const struct steered *steered)
 {
     reply_connect(&frame->request, admit_issue(&rig->config.cookies, &frame->request));
-    reply_finish(&frame->request);
+    reply_finish((struct request *[]){&frame->request}, 1);
     assert_int_equal(steered->length, frame->request.length);
     assert_memory_equal(steered->bytes, frame->request.frame, steered->length);
 }

@@ -40,7 +40,7 @@ static void answer_in_worker(const struct steering_rig *rig, const struct listen
     packet_parse(listen, &frame->request);
     assert_int_equal(frame->request.verdict, REQUEST_CONNECT);
     reply_connect(&frame->request, admit_issue(cookies, &frame->request));
-    reply_finish(&frame->request);
+    reply_finish((struct request *[]){&frame->request}, 1);
 }
 
 static void expect_same(struct steering_rig *rig, const struct listen_table *listen,

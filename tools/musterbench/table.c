@@ -119,8 +119,8 @@ static void prepare_tables_only(struct bench *bench)
     }
 }
 
-/* One burst; it ends at the tick returned. */
-static uint64_t serve(struct bench *bench, unsigned first)
+/* One burst; it ends at the tick returned. A symbol of its own, for profilers to go by. */
+static __attribute__((noinline)) uint64_t serve(struct bench *bench, unsigned first)
 {
     if (bench->options->tables_only)
         swarms_announce(bench->rig.pipeline.swarms, bench->announces + first, RIG_BURST,

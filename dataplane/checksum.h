@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sums of RFC 1071 over bytes in the order of memory, which need no swapping on either side: 32
+ * bits at a time into 64, so that there are no carries to follow.
+ */
+#pragma once
+
+#include "request.h"
+
+static inline uint64_t checksum_add(uint64_t words)
+{
+    return (words & 0xffffffff) + (words >> 32);
+}
+
+/* Of any sum of less than 2^63: its 16 bits, not yet complemented. */
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+/*
+ * sums[i] becomes the sum of the payload of requests[i], payload_length bytes; not of those whose
+ * port computes checksums. With AVX-512 a reply of up to 256 bytes is summed without a branch.
+ */
+void checksum_payloads(struct request *const requests[], unsigned count, uint64_t sums[]);
