@@ -16,17 +16,23 @@ static struct access_list *list_of(const struct call *call)
 
 static void fail(struct call *call, int error, const char *explanation)
 {
+    const char *hint = "the list is as it was";
     int length = explanation ? (int)strlen(explanation) : 0;
 
     while (length > 0 && explanation[length - 1] == '\n')
         length--;
-    if (error == -EBUSY)
+    if (error == -EBUSY) {
         call_error(call, JSON_RPC_BUSY, "try again when it is done; `access show` tells",
                    "a list is being read");
-    else if (length > 0)
-        call_error(call, JSON_RPC_REFUSED, "the list is as it was", "%.*s", length, explanation);
+        return;
+    }
+    if (error == -EACCES)
+        hint = "the daemon's user must be able to read it, and it must lie below the folder of "
+               "the configuration, of access.file, or confine.readable";
+    if (length > 0)
+        call_error(call, JSON_RPC_REFUSED, hint, "%.*s", length, explanation);
     else
-        call_error(call, JSON_RPC_REFUSED, "the list is as it was", "%s", strerror(-error));
+        call_error(call, JSON_RPC_REFUSED, hint, "%s", strerror(-error));
 }
 
 static json_t *view_status(const struct call *call)
