@@ -3,6 +3,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -172,6 +173,21 @@ def test_finds_the_iommu_off(host):
     wrong = host({f"{device}/vendor": "0x8086", f"{CPU}/isolated": "1"},
                  PCI_CONFIG + "confine: {user: muster}\n", {f"{device}/driver": "/sys/bus/pci/drivers/vfio-pci"})
     assert [finding["subject"] for finding in wrong] == ["IOMMU"]
+
+
+def test_apply_goes_on_with_what_a_command_brings_to_light_and_repeats_none():
+    """A link that was down has no interrupts to be placed; one command helps nothing, however often."""
+    tool = runpy.run_path(str(ROOT / "tools" / "host"), run_name="tool")
+    ran = []
+
+    def examine(_host, _config):
+        mend = ["useless"] + (["ip link set nic0 up"] if not ran else []) + (["place interrupts"] if ran else [])
+        return [tool["Finding"]("nic0", "wrong", "why", [command]) for command in mend]
+
+    apply = tool["apply"]
+    apply.__globals__.update(examine=examine, run=ran.append, await_links=lambda _host, _config: None)
+    apply(None, None)
+    assert ran == ["useless", "ip link set nic0 up", "place interrupts"]
 
 
 @pytest.mark.parametrize("text", ["ports: [", "- a list\n", "memory: 5\n"])

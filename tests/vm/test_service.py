@@ -88,7 +88,8 @@ def test_host_is_prepared_by_what_check_prints(service):
     _, _, told = service.host("apply --dry-run")
     assert service.host("check")[0] == wrong, "a dry run changes nothing"
     wrong, findings, ran = service.host("apply")
-    assert ran == told
+    # A link that is set up brings interrupts, which are to be placed, too.
+    assert ran[:len(told)] == told
     # A reboot and a time server are all that it can't do.
     assert set(wrong) <= {"isolation", "clock"}, wrong
     assert "rx-vlan-offload: off" in service.machine.run("ethtool -k eth0")
