@@ -31,7 +31,8 @@ struct dataplane {
     struct settings settings;
 };
 
-__attribute__((format(printf, 3, 4))) static int complain(char *error, size_t size,
+/* Returns `code`. */
+__attribute__((format(printf, 4, 5))) static int complain(char *error, size_t size, int code,
                                                           const char *format, ...)
 {
     va_list list;
@@ -39,7 +40,7 @@ __attribute__((format(printf, 3, 4))) static int complain(char *error, size_t si
     va_start(list, format);
     vsnprintf(error, size, format, list);
     va_end(list);
-    return -EINVAL;
+    return code;
 }
 
 /* Settings ------------------------------------------------------------------------------------ */
@@ -69,17 +70,19 @@ static int check_config(struct dataplane *dataplane, char *error, size_t size)
     const struct dataplane_config *config = &dataplane->config;
 
     if (config->workers < 1 || config->workers > DATAPLANE_WORKERS_MAX)
-        return complain(error, size, "%u workers; expected 1 to %d", config->workers,
+        return complain(error, size, -EINVAL, "%u workers; expected 1 to %d", config->workers,
                         DATAPLANE_WORKERS_MAX);
     if (config->ports_count < 1 || config->ports_count > DATAPLANE_PORTS_MAX)
-        return complain(error, size, "%u ports; expected 1 to %d", config->ports_count,
+        return complain(error, size, -EINVAL, "%u ports; expected 1 to %d", config->ports_count,
                         DATAPLANE_PORTS_MAX);
     for (unsigned i = 0; i < config->ports_count; i++)
         if (config->ports[i].queues < 1 || config->ports[i].queues > config->workers)
-            return complain(error, size, "port %s: %u queues; expected 1 to %u, one a worker",
+            return complain(error, size, -EINVAL,
+                            "port %s: %u queues; expected 1 to %u, one a worker",
                             config->ports[i].device, config->ports[i].queues, config->workers);
     if (listen_init(&dataplane->listen, config->listen, config->listen_count))
-        return complain(error, size, "listen: expected up to %d unicast addresses with a port",
+        return complain(error, size, -EINVAL,
+                        "listen: expected up to %d unicast addresses with a port",
                         DATAPLANE_LISTEN_MAX);
     return 0;
 }
@@ -220,8 +223,8 @@ static int make_workers(struct dataplane *dataplane, char *error, size_t size)
             assign_queue(dataplane, port, queue);
     return 0;
 no_memory:
-    complain(error, size, "no memory for %u workers and their rings", config->workers);
-    return -ENOMEM;
+    return complain(error, size, -ENOMEM, "no memory for %u workers and their rings",
+                    config->workers);
 }
 
 /* Each worker lays out its tables on its own core, all at once. */
@@ -239,7 +242,7 @@ static int prepare_workers(struct dataplane *dataplane, char *error, size_t size
             code = result;
     }
     if (code)
-        complain(error, size, "tables for %u torrents and %llu peers: %s",
+        complain(error, size, code, "tables for %u torrents and %llu peers: %s",
                  dataplane->config.torrents_max, (unsigned long long)dataplane->config.peers_max,
                  code == -ENOMEM ? "not enough memory (memory.torrents, memory.peers)"
                                  : "limits that make no sense");
@@ -284,7 +287,7 @@ static int start(struct dataplane *dataplane, const struct dataplane_settings *s
     if ((code = check_config(dataplane, error, size)))
         return code;
     if ((code = settings_publish(&dataplane->settings, settings)))
-        return complain(error, size, "settings: %s", strerror(-code));
+        return complain(error, size, code, "settings: %s", strerror(-code));
     if ((code = eal_start(config, packet_memory(config), error, size)))
         return code;
     dataplane->eal = true;

@@ -12,7 +12,7 @@ static bool export_slice(struct dataplane_job *job, struct swarms *swarms, uint3
         return true;
     }
     job->used += transfer_export(swarms, &job->export, job->buffer + job->used,
-                                 job->size - job->used, JOBS_SLICE_LINES, now);
+                                 job->size - job->used, SLICE_EXPORT_LINES, now);
     return job->export.done || job->size - job->used < TRANSFER_SIZE_MIN;
 }
 
@@ -24,7 +24,7 @@ static bool import_slice(struct dataplane_job *job, size_t *position, struct swa
     if (*position >= job->used)
         return true;
     consumed = transfer_import(swarms, job->buffer + *position, job->used - *position,
-                               JOBS_SLICE_PEERS, timeouts, now, &job->result);
+                               SLICE_IMPORT_PEERS, timeouts, now, &job->result);
     if (consumed < 0) {
         job->error = (int)consumed;
         return true;
@@ -33,7 +33,7 @@ static bool import_slice(struct dataplane_job *job, size_t *position, struct swa
     return *position >= job->used;
 }
 
-static bool run_slice(struct jobs *jobs, struct swarms *swarms,
+static bool run_slice(struct worker_jobs *jobs, struct swarms *swarms,
                       const struct swarms_timeouts *timeouts, uint32_t now)
 {
     struct dataplane_job *job = jobs->current;
@@ -44,7 +44,7 @@ static bool run_slice(struct jobs *jobs, struct swarms *swarms,
     case DATAPLANE_JOB_IMPORT:
         return import_slice(job, &jobs->position, swarms, timeouts, now);
     case DATAPLANE_JOB_TOP:
-        inspect_top(swarms, job->top, JOBS_SLICE_LINES);
+        inspect_top(swarms, job->top, SLICE_TOP_LINES);
         return job->top->done;
     case DATAPLANE_JOB_SHOW:
         inspect_show(swarms, job->show, now);
@@ -57,7 +57,7 @@ static bool run_slice(struct jobs *jobs, struct swarms *swarms,
     return true;
 }
 
-static void begin(struct jobs *jobs, struct dataplane_job *job)
+static void begin(struct worker_jobs *jobs, struct dataplane_job *job)
 {
     jobs->current = job;
     jobs->position = 0;
@@ -66,8 +66,8 @@ static void begin(struct jobs *jobs, struct dataplane_job *job)
         job->used = 0;
 }
 
-bool jobs_slice(struct jobs *jobs, struct swarms *swarms, const struct swarms_timeouts *timeouts,
-                uint32_t now)
+bool jobs_slice(struct worker_jobs *jobs, struct swarms *swarms,
+                const struct swarms_timeouts *timeouts, uint32_t now)
 {
     void *job = NULL;
 
@@ -84,7 +84,7 @@ bool jobs_slice(struct jobs *jobs, struct swarms *swarms, const struct swarms_ti
     return true;
 }
 
-int jobs_put(struct jobs *jobs, struct dataplane_job *job)
+int jobs_put(struct worker_jobs *jobs, struct dataplane_job *job)
 {
     void *item = job;
 
@@ -94,7 +94,7 @@ int jobs_put(struct jobs *jobs, struct dataplane_job *job)
     return 0;
 }
 
-struct dataplane_job *jobs_collect(struct jobs *jobs)
+struct dataplane_job *jobs_collect(struct worker_jobs *jobs)
 {
     void *job;
 

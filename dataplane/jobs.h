@@ -7,17 +7,14 @@
 
 #include "dataplane.h"
 #include "handoff.h"
+#include "slices.h"
 
 enum {
     /* Jobs under way at a worker. */
     JOBS_SLOTS = 64,
-    /* Cache lines of table looked at in a slice, and peers merged: about 20 us either. More makes
-     * announces wait, less makes snapshots and recovery take longer. */
-    JOBS_SLICE_LINES = 256,
-    JOBS_SLICE_PEERS = 128,
 };
 
-struct jobs {
+struct worker_jobs {
     struct handoff_ring *submitted, *finished; /* JOBS_SLOTS each */
     struct dataplane_job *current;             /* the worker's */
     size_t position;                           /* in its buffer */
@@ -25,9 +22,9 @@ struct jobs {
 };
 
 /* For the worker. True when there is more to do at once. */
-bool jobs_slice(struct jobs *jobs, struct swarms *swarms, const struct swarms_timeouts *timeouts,
-                uint32_t now);
+bool jobs_slice(struct worker_jobs *jobs, struct swarms *swarms,
+                const struct swarms_timeouts *timeouts, uint32_t now);
 
 /* For the control thread. -EAGAIN when there are JOBS_SLOTS under way. */
-int jobs_put(struct jobs *jobs, struct dataplane_job *job);
-struct dataplane_job *jobs_collect(struct jobs *jobs);
+int jobs_put(struct worker_jobs *jobs, struct dataplane_job *job);
+struct dataplane_job *jobs_collect(struct worker_jobs *jobs);

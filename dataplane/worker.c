@@ -21,8 +21,6 @@ enum {
      * than a percent of the worker's time. */
     HOUSEKEEPING_MICROSECONDS = 100,
 
-    /* Of the tables, in one slice of expiry, at most: some 20 us. */
-    EXPIRY_LINES_MAX = 512,
     /* A round through the tables takes this part of the peers' timeout, but not longer than ... */
     EXPIRY_ROUND_PART = 8,
     EXPIRY_ROUND_SECONDS_MAX = 60,
@@ -121,7 +119,7 @@ static void expire(struct worker *worker, uint64_t now)
     const struct swarms_timeouts *timeouts = &worker->pipeline.settings->timeouts;
     uint64_t used = swarms_counters(worker->pipeline.swarms)->memory_used / RTE_CACHE_LINE_SIZE;
     double round = (double)timeouts->peer / EXPIRY_ROUND_PART;
-    unsigned lines = EXPIRY_LINES_MAX;
+    unsigned lines = SLICE_EXPIRY_LINES;
 
     if (round > EXPIRY_ROUND_SECONDS_MAX)
         round = EXPIRY_ROUND_SECONDS_MAX;
@@ -130,7 +128,7 @@ static void expire(struct worker *worker, uint64_t now)
     worker->last_expiry = now;
     if (worker->expiry_due < 1)
         return;
-    if (worker->expiry_due < EXPIRY_LINES_MAX)
+    if (worker->expiry_due < SLICE_EXPIRY_LINES)
         lines = (unsigned)worker->expiry_due;
     worker->expiry_due = 0;
     swarms_expire(worker->pipeline.swarms, lines, timeouts, worker->pipeline.now);

@@ -76,7 +76,7 @@ struct worker {
     uint64_t loop_start, next_housekeeping, last_expiry; /* time stamp counter */
     double expiry_due; /* cache lines that it is time to look at */
     unsigned idle_turns;
-    struct jobs jobs;
+    struct worker_jobs jobs;
     struct memory tables, limits, deltas;
 
     /* Set before it runs. */

@@ -171,10 +171,9 @@ static uint32_t merge_swarm(struct merge *merge, const struct transfer_swarm *he
     uint32_t count = 0;
 
     open_swarm(merge, head);
-    use(merge, 1); /* it costs about as much as a peer, even when it has none */
     if (merge->line == 0) {
         merge->result->peers_refused += head->peers;
-        return head->peers;
+        count = head->peers;
     }
     while (count < head->peers && merge->left > 0) {
         uint64_t given = slab->lines_given;
@@ -182,6 +181,7 @@ static uint32_t merge_swarm(struct merge *merge, const struct transfer_swarm *he
         count += merge_peer(merge, peers + (size_t)count * size);
         use(merge, 1 + (slab->lines_given - given) / LINES_PER_PEER);
     }
+    use(merge, 1); /* a swarm costs about as much as a peer, even when it has none */
     return count;
 }
 

@@ -41,7 +41,7 @@ enum race_state { RACE_NONE, RACE_WANTED, RACE_RUN };
 
 struct dataplane {
     struct rig rig;
-    struct jobs jobs;
+    struct worker_jobs jobs;
     time_t ahead; /* of the wall clock to the monotonic one, at the start */
     pthread_t thread;
     atomic_bool stop;

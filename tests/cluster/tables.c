@@ -19,7 +19,7 @@ struct worker {
     struct swarms *swarms;
     void *memory;
     size_t memory_size;
-    struct jobs jobs;
+    struct worker_jobs jobs;
     struct deltas *deltas; /* NULL: none */
 };
 

@@ -62,7 +62,7 @@ time_t time(time_t *into)
 
 struct dataplane {
     struct swarms *swarms;
-    struct jobs jobs;
+    struct worker_jobs jobs;
 };
 
 static const struct swarms_limits limits = {.torrents = 300, .peers = 4000};

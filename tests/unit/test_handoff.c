@@ -52,6 +52,18 @@ static void order_is_kept_and_the_rest_refused(void **state)
     assert_int_equal(handoff_take(ring, out, 1), 0);
 }
 
+static void room_is_what_is_left(void **state)
+{
+    void *items[SLOTS] = {0};
+
+    assert_int_equal(handoff_room(ring, 10), 10);
+    assert_int_equal(handoff_put(ring, items, SLOTS - 4), SLOTS - 4);
+    assert_int_equal(handoff_room(ring, 10), 4);
+    assert_int_equal(handoff_take(ring, items, 3), 3);
+    assert_int_equal(handoff_room(ring, 10), 7);
+    assert_int_equal(handoff_room(ring, SLOTS), 7);
+}
+
 static void positions_may_wrap(void **state)
 {
     void *item = values, *out;
@@ -148,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(order_is_kept_and_the_rest_refused),
+        TEST(room_is_what_is_left),
         TEST(positions_may_wrap),
         TEST(what_was_written_is_seen_by_the_other_thread),
         TEST(each_chunk_has_one_owner),

@@ -18,7 +18,7 @@ enum { TORRENTS = 2000, PEERS = 5, BUFFER = 4096, NOW = 1000000 };
 
 static const struct swarms_timeouts timeouts = {.peer = 4000, .torrent = 8000};
 static struct swarms_secret secret;
-static struct jobs jobs;
+static struct worker_jobs jobs;
 static struct swarms *swarms;
 static void *memory;
 static pthread_t thread;
@@ -55,7 +55,7 @@ static int start(void **state)
     memory = aligned_alloc(4096, (size + 4095) & ~(size_t)4095);
     memset(memory, 0, size);
     swarms = swarms_init(memory, &limits, &secret, 1);
-    jobs = (struct jobs){.submitted = make_ring(), .finished = make_ring()};
+    jobs = (struct worker_jobs){.submitted = make_ring(), .finished = make_ring()};
     slices = 0;
     atomic_store(&stop, false);
     return pthread_create(&thread, NULL, work, NULL);
@@ -135,7 +135,7 @@ static void what_is_imported_is_exported_in_slices(void **state)
     }
     free(job.buffer);
     assert_int_equal(peers, TORRENTS * PEERS);
-    assert_true(slices > TORRENTS * PEERS / JOBS_SLICE_PEERS);
+    assert_true(slices > TORRENTS * PEERS / SLICE_IMPORT_PEERS);
 }
 
 static void bad_buffers_are_refused(void **state)

@@ -4,4 +4,5 @@
 
 int bench_table(int argc, char **argv);
 int bench_handoff(int argc, char **argv);
+int bench_flood(int argc, char **argv);
 int bench_xdp(int argc, char **argv);

@@ -12,6 +12,7 @@ static const struct subcommand {
 } subcommands[] = {
     {"table", bench_table, "one worker, from request to reply, on frames in memory"},
     {"handoff", bench_handoff, "several workers against one, with hand-off by owner"},
+    {"flood", bench_flood, "the tables, with keys chosen against them"},
     {"xdp", bench_xdp, "the XDP program, for each kind of packet"},
 };
 
