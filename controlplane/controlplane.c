@@ -150,12 +150,23 @@ static void tell_service(struct controlplane *controlplane)
     service_alive(status);
 }
 
+/* Without a port there is nothing to do; the service manager may try again. */
+static void watch_links(struct controlplane *controlplane)
+{
+    if (controlplane->failed || links_watch(&controlplane->links, controlplane->observation))
+        return;
+    log_error("control", "stopping: no port is left");
+    controlplane->failed = true;
+    controlplane_shutdown(controlplane);
+}
+
 void controlplane_tick(struct controlplane *controlplane)
 {
     bool new_epoch = follow_clock(controlplane);
     bool stretched;
 
     observation_tick(controlplane->observation);
+    watch_links(controlplane);
     controlplane->load =
         adaptive_load(controlplane->load, observation_rates(controlplane->observation, 0)->load, 1);
     stretched = follow_load(controlplane);

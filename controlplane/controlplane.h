@@ -13,6 +13,7 @@
 
 #include "access_control.h"
 #include "config.h"
+#include "links.h"
 
 struct jobs;
 struct observation;
@@ -38,7 +39,9 @@ struct controlplane {
     uint32_t interval;          /* seconds; what clients are told now, stretched by load */
     uint64_t limiter_secret[3]; /* of this run */
     uint64_t epoch;             /* of the connection IDs, published last; 0: not yet */
+    struct links links;
     bool draining;
+    bool failed;         /* it stops because it can't go on */
     const char *failing; /* why /healthz says no, or NULL */
 };
 

@@ -166,7 +166,7 @@ static int serve(struct controlplane *controlplane)
                  controlplane->config.dataplane.ports_count);
         service_ready("ready");
         event_base_dispatch(controlplane->events);
-        result = EXIT_SUCCESS;
+        result = controlplane->failed ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     unwatch(&sources);
     parts_stop(controlplane);

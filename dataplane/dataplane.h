@@ -140,6 +140,7 @@ struct dataplane_port_info {
     const char *name;   /* as configured */
     const char *driver; /* DPDK's name */
     bool link_up;
+    bool gone; /* the device was taken away; another of its name may be there */
     unsigned queues, mtu;
     uint64_t rx_packets, rx_bytes, rx_missed, rx_errors, rx_no_mbuf;
     uint64_t tx_packets, tx_bytes, tx_errors;

@@ -100,7 +100,8 @@ static int make_af_xdp(struct port *port, unsigned index, const char *program, c
     char args[1024];
     int code;
 
-    if (if_nametoindex(config->device) == 0)
+    port->interface = if_nametoindex(config->device);
+    if (port->interface == 0)
         return complain(error, size, -errno, config->device,
                         "no such network interface (ip link shows them)");
     if (program && access(program, R_OK) != 0)
@@ -381,29 +382,42 @@ void port_close(struct port *port)
     *port = (struct port){.id = PORT_NONE, .exception = PORT_NONE};
 }
 
-/* The kernel keeps the interface, and DPDK's driver says "up" whatever happens to it. */
-static bool interface_is_up(const char *name)
+/*
+ * The kernel keeps the interface, and DPDK's driver says "up" whatever happens to it. False when it
+ * is gone.
+ */
+static bool ask_interface(const struct port *port, bool *up)
 {
     struct ifreq request = {0};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool up = false;
+    bool there = true;
 
+    *up = false;
     if (fd < 0)
-        return false;
-    snprintf(request.ifr_name, sizeof(request.ifr_name), "%.*s", IFNAMSIZ - 1, name);
-    if (ioctl(fd, SIOCGIFFLAGS, &request) == 0)
-        up = request.ifr_flags & IFF_UP && request.ifr_flags & IFF_RUNNING;
+        return there;
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%.*s", IFNAMSIZ - 1,
+             port->config->device);
+    if (ioctl(fd, SIOCGIFINDEX, &request) != 0)
+        there = errno != ENODEV;
+    else if ((unsigned)request.ifr_ifindex != port->interface)
+        there = false;
+    else if (ioctl(fd, SIOCGIFFLAGS, &request) == 0)
+        *up = request.ifr_flags & IFF_UP && request.ifr_flags & IFF_RUNNING;
     close(fd);
-    return up;
+    return there;
 }
 
-static bool link_is_up(const struct port *port)
+static void find_link(const struct port *port, struct dataplane_port_info *info)
 {
     struct rte_eth_link link;
 
-    if (port->config->kind == DATAPLANE_AF_XDP)
-        return interface_is_up(port->config->device);
-    return rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status;
+    if (port->config->kind == DATAPLANE_AF_XDP) {
+        info->gone = !ask_interface(port, &info->link_up);
+    } else {
+        info->gone = rte_eth_dev_is_removed(port->id) == 1;
+        info->link_up =
+            !info->gone && rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status;
+    }
 }
 
 int port_info(const struct port *port, struct dataplane_port_info *info)
@@ -413,12 +427,13 @@ int port_info(const struct port *port, struct dataplane_port_info *info)
     int error;
 
     *info = (struct dataplane_port_info){
-        .name = port->config->device, .queues = port->queues, .mtu = port->mtu};
-    if ((error = rte_eth_dev_info_get(port->id, &device)) ||
-        (error = rte_eth_stats_get(port->id, &stats)))
+        .name = port->config->device, .driver = "", .queues = port->queues, .mtu = port->mtu};
+    find_link(port, info);
+    if ((error = rte_eth_dev_info_get(port->id, &device)))
         return error;
     info->driver = device.driver_name;
-    info->link_up = link_is_up(port);
+    if ((error = rte_eth_stats_get(port->id, &stats)))
+        return error;
     info->rx_packets = stats.ipackets;
     info->rx_bytes = stats.ibytes;
     info->rx_missed = stats.imissed;

@@ -27,6 +27,7 @@ struct port {
     char exception_name[32]; /* likewise */
     uint16_t id;             /* ethdev's, or PORT_NONE */
     uint16_t exception;      /* the exception port's, or PORT_NONE */
+    unsigned interface;      /* af_xdp: the kernel's index of the interface */
     uint16_t queues;
     uint16_t mtu; /* bytes at layer 3 that a reply may have */
     bool offload; /* the port computes checksums of what is sent */

@@ -29,7 +29,10 @@ enum health health_of(const struct console *console, char *reason, size_t size)
         snprintf(reason, size, "worker %d on core %u has stopped: see the log, then restart", stuck,
                  observation_worker(observation, (unsigned)stuck)->core);
     else if (down)
-        snprintf(reason, size, "the link of port %s is down", down->name);
+        snprintf(reason, size,
+                 down->gone ? "the device of port %s is gone: restart when it is back"
+                            : "the link of port %s is down",
+                 down->name);
     else
         return console->controlplane->draining ? HEALTH_DRAINING : HEALTH_OK;
     return HEALTH_FAILING;

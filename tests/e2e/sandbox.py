@@ -132,11 +132,11 @@ class Namespace:
 HOST = None
 
 
-def veth(near, near_name, far, far_name):
-    """A veth pair of one queue each, which is what AF_XDP on veth can serve."""
-    sh("ip", "link", "add", near_name, "netns", near.name, "numrxqueues", 1, "numtxqueues", 1,
+def veth(near, near_name, far, far_name, queues=1):
+    """A veth pair; of one queue each, which is what AF_XDP on veth can serve."""
+    sh("ip", "link", "add", near_name, "netns", near.name, "numrxqueues", queues, "numtxqueues", queues,
        "type", "veth",
-       "peer", "name", far_name, "netns", far.name, "numrxqueues", 1, "numtxqueues", 1)
+       "peer", "name", far_name, "netns", far.name, "numrxqueues", queues, "numtxqueues", queues)
     for namespace, name in ((near, near_name), (far, far_name)):
         # No partial checksums, and VLAN tags within the frames: an AF_XDP socket sees bytes only.
         namespace.run("ethtool", "-K", name, "tx", "off", "txvlan", "off")
@@ -153,11 +153,11 @@ class Link:
     of 10.(100+N).0.0/16 and fd98:N::/64 are addresses of clients: see `client_address()`.
     """
 
-    def __init__(self, number, appliance, clients):
+    def __init__(self, number, appliance, clients, queues=1):
         self.number, self.appliance, self.clients = number, appliance, clients
         self.interface, self.client_interface = f"mu{number}", f"cl{number}"
         self.mac, self.client_mac = f"02:00:00:00:{number:02x}:01", f"02:00:00:00:{number:02x}:02"
-        veth(appliance, self.interface, clients, self.client_interface)
+        veth(appliance, self.interface, clients, self.client_interface, queues)
         self._configure(appliance, self.interface, self.mac, 1)
         self._configure(clients, self.client_interface, self.client_mac, 2)
         attach_pass_program(clients, self.client_interface)

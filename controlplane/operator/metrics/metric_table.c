@@ -77,6 +77,8 @@ const struct metric metric_table[METRICS_COUNT] = {
         "Always 1; the labels say what the port is."),
     [METRIC_port_up] = GAUGE("muster_port_up", "", "port",
         "1 when the link is up."),
+    [METRIC_port_gone] = GAUGE("muster_port_gone", "", "port",
+        "1 when its device was taken away; only a restart takes another of that name."),
     [METRIC_port_rx_packets] = COUNTER("muster_port_receive_packets_total", "packets", "port",
         "Packets that the port received."),
     [METRIC_port_rx_bytes] = COUNTER("muster_port_receive_bytes_total", "bytes", "port",

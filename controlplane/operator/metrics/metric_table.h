@@ -38,6 +38,7 @@
     X(completed)                                                                                   \
     X(port_info)                                                                                   \
     X(port_up)                                                                                     \
+    X(port_gone)                                                                                   \
     X(port_rx_packets)                                                                             \
     X(port_rx_bytes)                                                                               \
     X(port_rx_missed)                                                                              \

@@ -33,6 +33,14 @@ static void port_info(const struct metric_writer *writer, size_t offset)
     }
 }
 
+static void port_gone(const struct metric_writer *writer, size_t offset)
+{
+    EACH_PORT(writer->console->observation, port, info)
+    {
+        sample_port(writer, info, info->gone);
+    }
+}
+
 static void port_up(const struct metric_writer *writer, size_t offset)
 {
     EACH_PORT(writer->console->observation, port, info)
@@ -62,6 +70,7 @@ static void port_level(const struct metric_writer *writer, size_t offset)
 const struct metric_source metric_sources_ports[METRICS_COUNT] = {
     [METRIC_port_info] = {port_info, 0},
     [METRIC_port_up] = {port_up, 0},
+    [METRIC_port_gone] = {port_gone, 0},
     [METRIC_port_rx_packets] = {port_number, PORT(rx_packets)},
     [METRIC_port_rx_bytes] = {port_number, PORT(rx_bytes)},
     [METRIC_port_rx_missed] = {port_number, PORT(rx_missed)},
