@@ -132,11 +132,11 @@ class Namespace:
 HOST = None
 
 
-def veth(near, near_name, far, far_name, queues=1):
-    """A veth pair; of one queue each, which is what AF_XDP on veth can serve."""
-    sh("ip", "link", "add", near_name, "netns", near.name, "numrxqueues", queues, "numtxqueues", queues,
+def veth(near, near_name, far, far_name):
+    """A veth pair of one queue each, which is what AF_XDP on veth can serve."""
+    sh("ip", "link", "add", near_name, "netns", near.name, "numrxqueues", 1, "numtxqueues", 1,
        "type", "veth",
-       "peer", "name", far_name, "netns", far.name, "numrxqueues", queues, "numtxqueues", queues)
+       "peer", "name", far_name, "netns", far.name, "numrxqueues", 1, "numtxqueues", 1)
     for namespace, name in ((near, near_name), (far, far_name)):
         # No partial checksums, and VLAN tags within the frames: an AF_XDP socket sees bytes only.
         namespace.run("ethtool", "-K", name, "tx", "off", "txvlan", "off")
@@ -153,17 +153,17 @@ class Link:
     of 10.(100+N).0.0/16 and fd98:N::/64 are addresses of clients: see `client_address()`.
     """
 
-    def __init__(self, number, appliance, clients, queues=1):
+    def __init__(self, number, appliance, clients):
         self.number, self.appliance, self.clients = number, appliance, clients
         self.interface, self.client_interface = f"mu{number}", f"cl{number}"
         self.mac, self.client_mac = f"02:00:00:00:{number:02x}:01", f"02:00:00:00:{number:02x}:02"
-        veth(appliance, self.interface, clients, self.client_interface, queues)
+        veth(appliance, self.interface, clients, self.client_interface)
         self._configure(appliance, self.interface, self.mac, 1)
         self._configure(clients, self.client_interface, self.client_mac, 2)
         attach_pass_program(clients, self.client_interface)
         for family, version in ((4, "-4"), (6, "-6")):
-            clients.ip(version, "route", "add", "local", self._range(family), "dev", "lo")
-            appliance.ip(version, "route", "add", self._range(family), "via", self._address(family, 2))
+            clients.ip(version, "route", "replace", "local", self._range(family), "dev", "lo")
+            appliance.ip(version, "route", "replace", self._range(family), "via", self._address(family, 2))
 
     def _configure(self, namespace, interface, mac, host):
         namespace.ip("link", "set", interface, "address", mac, "up")

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Links that go down and come back, interfaces that are taken away, queues that nobody serves: said in
-the log, the metrics and /healthz, and survived as far as can be."""
+"""Links that go down and come back, interfaces that are taken away: said in the log, the metrics and
+/healthz, and survived as far as can be."""
 
 import pytest
 
 from sandbox import Link
 from testbed import Testbed, wait_until
-from tracker_client import NoReply
 
 # A port for each link, one worker: there is no need for two.
 SETTINGS = {"workers": {"cores": [0]}}
@@ -23,9 +22,9 @@ def take_away(testbed, number):
     testbed.host.ip("link", "delete", testbed.links[number].interface)
 
 
-def bring_back(testbed, number, queues=1):
+def bring_back(testbed, number):
     """Another interface of the same name."""
-    testbed.links[number] = Link(number + 1, testbed.host, testbed.clients, queues)
+    testbed.links[number] = Link(number + 1, testbed.host, testbed.clients)
 
 
 def test_link_that_goes_down_and_comes_back(testbed, info_hash):
@@ -78,20 +77,3 @@ def test_last_interface_that_is_taken_away(testbed):
     musterd.start()
     assert testbed.answers(link=0)
     musterd.stop()
-
-
-def test_queue_without_a_worker(testbed):
-    """An interface with two queues on a port of one: what comes by the other is passed to the kernel."""
-    take_away(testbed, 0)
-    bring_back(testbed, 0, queues=2)
-    with testbed.running(SETTINGS) as musterd:
-        lost = 0
-        for client in range(1, 33):
-            with testbed.tracker(link=0, client=client, timeout=0.1, tries=1) as tracker:
-                try:
-                    tracker.connect()
-                except NoReply:
-                    lost += 1
-        assert 0 < lost < 32
-        wait_until(lambda: "packets arrive at a queue without a worker" in musterd.log())
-        assert musterd.dropped("no_socket") >= lost
