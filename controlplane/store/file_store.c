@@ -72,6 +72,21 @@ static int write_all(int fd, const uint8_t *bytes, size_t size)
     return 0;
 }
 
+/* Less than `wanted` when the file is shorter. */
+static int read_all(int fd, uint8_t *bytes, size_t wanted, size_t *size)
+{
+    ssize_t got;
+
+    do {
+        got = read(fd, bytes + *size, wanted - *size);
+        if (got < 0 && errno != EINTR)
+            return errno;
+        if (got > 0)
+            *size += (size_t)got;
+    } while (got != 0 && *size < wanted);
+    return 0;
+}
+
 static int open_temporary(const struct file_store *store, const struct request *request)
 {
     const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
@@ -120,7 +135,6 @@ static void read_file(const struct file_store *store, struct request *request)
 {
     char name[NAME_SIZE];
     struct stat status;
-    ssize_t size;
     int fd;
 
     name_of(name, request, "");
@@ -134,10 +148,7 @@ static void read_file(const struct file_store *store, struct request *request)
     } else if (!(request->bytes = malloc((size_t)status.st_size + 1))) {
         request->error = ENOMEM;
     } else {
-        while (request->size < (size_t)status.st_size &&
-               (size = read(fd, request->bytes + request->size,
-                            (size_t)status.st_size - request->size)) > 0)
-            request->size += (size_t)size;
+        request->error = read_all(fd, request->bytes, (size_t)status.st_size, &request->size);
     }
     if (fd >= 0)
         close(fd);

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "broken_disk.h"
 #include "controlplane/store/store.h"
 
 static struct event_base *base;
@@ -39,6 +40,8 @@ static int tear_down(void **state)
 {
     char command[128];
 
+    disk_free();
+    disk_unreadable = false;
     store_close(store);
     event_base_free(base);
     snprintf(command, sizeof(command), "rm -rf %s", directory);
@@ -172,6 +175,29 @@ static void test_failed_write_keeps_the_old_version(void **state)
     assert_memory_equal(last_bytes, "old", 3);
 }
 
+static void test_full_disk_keeps_the_old_version(void **state)
+{
+    assert_int_equal(write_chunk(0, 1, "old"), STORE_OK);
+    disk_fill(4);
+    assert_int_equal(write_chunk(0, 1, "longer than there is room"), STORE_REFUSED);
+    disk_free();
+    assert_int_equal(access(path_of("00/0001.new"), F_OK), -1);
+    assert_int_equal(fetch_chunk(0, 1), STORE_OK);
+    assert_int_equal(last_size, 3);
+    assert_int_equal(write_chunk(0, 1, "longer than there is room"), STORE_OK);
+}
+
+static void test_unreadable_file_is_not_a_damaged_chunk(void **state)
+{
+    assert_int_equal(write_chunk(0, 1, "kept"), STORE_OK);
+    disk_unreadable = true;
+    assert_int_equal(fetch_chunk(0, 1), STORE_REFUSED);
+    assert_int_equal(store_info(store)->read_errors, 1);
+    disk_unreadable = false;
+    assert_int_equal(fetch_chunk(0, 1), STORE_OK);
+    assert_int_equal(last_size, 4);
+}
+
 static void test_directory_serves_one_process(void **state)
 {
     assert_null(store_open_file(base, directory, error, sizeof(error)));
@@ -195,6 +221,8 @@ int main(void)
         TEST(test_closing_finishes_what_is_under_way),
         TEST(test_what_is_no_file_is_foreign),
         TEST(test_failed_write_keeps_the_old_version),
+        TEST(test_full_disk_keeps_the_old_version),
+        TEST(test_unreadable_file_is_not_a_damaged_chunk),
         TEST(test_directory_serves_one_process),
         TEST(test_directory_that_can_not_be_is_said),
     };

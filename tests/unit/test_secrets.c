@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "broken_disk.h"
 #include "controlplane/secrets.h"
 
 enum { NOW = 1740000000, ADDRESS = 0x0100000a };
@@ -245,6 +246,39 @@ static void reload_takes_a_new_file_and_ignores_a_damaged_one(void **state)
     secrets_close(secrets);
 }
 
+static void a_full_disk_leaves_the_keys_as_they_were(void **state)
+{
+    struct fixture *fixture = *state;
+    struct secrets *secrets = open_well(fixture, NOW);
+    struct cookie_state before = secrets_cookies(secrets, NOW), after;
+    int result;
+
+    disk_fill(100);
+    result = secrets_rotate(secrets, NOW + 3600, fixture->error);
+    disk_free();
+    assert_int_equal(result, -EFBIG);
+    assert_non_null(strstr(fixture->error, "can't write"));
+    after = secrets_cookies(secrets, NOW);
+    assert_memory_equal(&before, &after, sizeof(before));
+    secrets_close(secrets);
+    secrets = open_well(fixture, NOW);
+    after = secrets_cookies(secrets, NOW);
+    assert_memory_equal(&before, &after, sizeof(before));
+    secrets_close(secrets);
+}
+
+static void what_is_no_file_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct secrets *secrets;
+    char path[5000];
+
+    assert_int_equal(secrets_open(fixture->folder, NOW, &secrets, fixture->error), -EINVAL);
+    memset(path, 'x', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+    assert_int_equal(secrets_open(path, NOW, &secrets, fixture->error), -ENAMETOOLONG);
+}
+
 static void a_file_in_no_folder_is_an_error_that_says_so(void **state)
 {
     char error[SECRETS_ERROR_SIZE];
@@ -265,6 +299,8 @@ int main(void)
         secrets_test(a_rotation_outlives_a_restart),
         secrets_test(a_rotation_that_would_drop_a_key_in_use_is_refused),
         secrets_test(a_rotation_that_cannot_be_written_changes_nothing),
+        secrets_test(a_full_disk_leaves_the_keys_as_they_were),
+        secrets_test(what_is_no_file_is_refused),
         secrets_test(rotation_is_due_after_its_period),
         secrets_test(a_file_that_others_may_read_is_refused),
         secrets_test(a_damaged_file_is_refused_and_kept),

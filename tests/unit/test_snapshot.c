@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <xxhash.h>
 
+#include "broken_disk.h"
 #include "controlplane/store/monotonic.h"
 #include "controlplane/store/snapshot.h"
 #include "tests/cluster/tables.h"
@@ -166,6 +167,8 @@ static int tear_down(void **state)
 {
     char command[128];
 
+    disk_free();
+    disk_unreadable = false;
     snprintf(command, sizeof(command), "rm -rf %s", directory);
     return system(command);
 }
@@ -299,9 +302,9 @@ static void test_it_writes_by_itself(void **state)
     do {
         event_base_loop(appliance.base, EVLOOP_ONCE);
         snapshot_info(appliance.snapshot, &info);
-    } while (info.peers_stored < 3 && monotonic_ms() - started < 5000);
+    } while (info.peers_stored < 3 && monotonic_ms() - started < PATIENCE_MS);
     assert_int_equal(info.peers_stored, 3);
-    while (info.passes < 2 && monotonic_ms() - started < 8000) {
+    while (info.passes < 2 && monotonic_ms() - started < PATIENCE_MS) {
         event_base_loop(appliance.base, EVLOOP_ONCE);
         snapshot_info(appliance.snapshot, &info);
     }
@@ -397,6 +400,61 @@ static void test_newer_chunk_is_never_overwritten(void **state)
     stop();
 }
 
+static void test_what_a_full_disk_refused_is_written_later(void **state)
+{
+    struct snapshot_info info;
+
+    start(1, 1);
+    load();
+    snapshot_start(appliance.snapshot);
+    announce(1, 0, 3, SWARMS_STARTED, 0);
+    disk_fill(0);
+    info = write_all();
+    assert_int_equal(appliance.failed, 1);
+    assert_int_equal(info.chunks_written, 0);
+    disk_free();
+    info = write_all();
+    assert_int_equal(appliance.failed, 0);
+    assert_int_equal(info.chunks_written, 1);
+    stop();
+
+    start(1, 1);
+    load();
+    assert_int_equal(peers(), 3);
+    stop();
+}
+
+static void test_unreadable_chunk_is_kept_until_it_was_read(void **state)
+{
+    start(1, 1);
+    load();
+    snapshot_start(appliance.snapshot);
+    announce(1, 0, 3, SWARMS_STARTED, 0);
+    write_all();
+    stop();
+
+    disk_unreadable = true;
+    start(1, 1);
+    assert_int_equal(load()->chunks[LOADER_FAILED], 1);
+    assert_int_equal(peers(), 0);
+    snapshot_start(appliance.snapshot);
+    announce(1, 10, 1, SWARMS_STARTED, 0);
+    assert_int_equal(write_all().chunks_written, 0);
+
+    disk_unreadable = false;
+    appliance.loaded = false;
+    loader_retry(appliance.loader);
+    run_until(&appliance.loaded);
+    assert_int_equal(peers(), 4);
+    assert_int_equal(write_all().chunks_written, 1);
+    stop();
+
+    start(1, 1);
+    load();
+    assert_int_equal(peers(), 4);
+    stop();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -409,6 +467,8 @@ int main(void)
         TEST(test_it_writes_by_itself),
         TEST(test_damaged_chunk_is_skipped_and_written_anew),
         TEST(test_newer_chunk_is_never_overwritten),
+        TEST(test_what_a_full_disk_refused_is_written_later),
+        TEST(test_unreadable_chunk_is_kept_until_it_was_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
