@@ -18,9 +18,18 @@ ENVIRONMENT = {
     "thread": {"TSAN_OPTIONS": "halt_on_error=1"},
 }
 
-# Tests of what threads share: rings between workers and to the fleet, export and import as jobs,
-# settings and access lists swapped. The rest of the product has one thread each.
-THREADED = ["access_list", "deltas", "handoff", "jobs", "settings"]
+# Tests of what threads share: rings between workers and to the fleet, export and import as jobs and
+# as whole snapshots, files written beside, settings and access lists swapped. The rest of the
+# product has one thread each.
+THREADED = ["access_list", "deltas", "file_store", "handoff", "jobs", "settings", "snapshot"]
+
+# Unit tests that valgrind can run: not those that load XDP programs, confine themselves, wait for
+# time to pass, or draw millions of numbers.
+MEMCHECKED = ["access_list", "access_set", "adaptive_interval", "admit", "announce", "ban_set", "bans",
+              "chunk", "config", "cookie", "deltas", "file_store", "fleet", "handoff", "jobs",
+              "json_rpc", "limiter", "log", "metrics", "musterctl", "packet", "pipeline", "redis_parse",
+              "reply", "scrape", "secrets", "settings", "slab", "snapshot", "transfer"]
+MEMCHECK = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"]
 
 
 def build(kind):

@@ -153,14 +153,16 @@ def unit_tests(pattern, drills):
             and (drills or not any(suite.endswith(":drills") for suite in test["suite"]))]
 
 
-def run_meson(tally, names, build=BUILD):
+def run_meson(tally, names, build=BUILD, wrapper=None):
     if not names:
         print("no unit tests selected")
         return
-    log = build / "meson-logs" / "testlog.json"
+    suffix = f"-{wrapper[0]}" if wrapper else ""
+    log = build / "meson-logs" / f"testlog{suffix}.json"
     log.unlink(missing_ok=True)
+    slower = ["-t", "20", "--wrapper", " ".join(wrapper)] if wrapper else ["-t", "3"]
     done = subprocess.run(["meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs",
-                           "-t", "3", *names],
+                           *slower, *names],
                           env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP"})
     if not log.exists():
         tally.fail(f"meson test, exit code {done.returncode}")
@@ -246,14 +248,18 @@ def parse_arguments():
     parser = argparse.ArgumentParser(prog="tools/test")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--drills", action="store_true")
-    parser.add_argument("--sanitize", choices=["address", "thread"])
+    parser.add_argument("--sanitize", choices=["address", "memory", "thread"])
     parser.add_argument("-k", dest="pattern", default="")
     return parser.parse_args()
 
 
 def run_sanitized(tally, arguments):
-    """Unit, XDP and end-to-end tests under ASan and UBSan; or what threads share, under TSan."""
+    """Unit, XDP and end-to-end tests under ASan and UBSan; or what threads share, under TSan; or what is
+    read before it was written, with valgrind, which sees it without instrumented libraries."""
     global BUILD
+    if arguments.sanitize == "memory":
+        run_meson(tally, instrumented.MEMCHECKED, wrapper=instrumented.MEMCHECK)
+        return
     if arguments.sanitize == "thread":
         run_threaded(tally)
         return
