@@ -78,11 +78,12 @@ static int add_lines(FILE *file, const char *path, time_t now, struct bans *bans
 int ban_file_read(const char *path, time_t now, struct bans *bans, char *error, size_t error_size)
 {
     FILE *file = fopen(path, "re");
-    int failed = file ? 0 : -errno;
+    int failed;
 
-    if (failed == -ENOENT)
-        return 0;
-    if (failed) {
+    if (!file) {
+        failed = -errno;
+        if (failed == -ENOENT)
+            return 0;
         snprintf(error, error_size, "%s: can't be read: %s", path, strerror(-failed));
         return failed;
     }
