@@ -55,13 +55,18 @@ struct access_list {
 
 /* In the thread ------------------------------------------------------------------------------- */
 
+/* Of an empty list there is nothing to point at. */
+static struct access_set *set_of(const struct access_hashes *hashes)
+{
+    return access_set_build(hashes->count ? &hashes->items->bytes : NULL, hashes->count);
+}
+
 /* All of `old` but what is to be removed, and what is to be added; the set sorts it. */
 static int edit(const struct access_set *old, struct change *change)
 {
     size_t count = old ? access_set_count(old) : 0;
     const uint8_t(*hashes)[ACCESS_HASH_SIZE] = old ? access_set_hashes(old) : NULL;
-    struct access_set *removed =
-        access_set_build(&change->remove.items->bytes, change->remove.count);
+    struct access_set *removed = set_of(&change->remove);
     struct access_hash *items = reallocarray(NULL, count + change->add.count + 1, sizeof(*items));
     size_t kept = 0;
 
@@ -87,7 +92,7 @@ static void build(const struct access_set *old, struct change *change)
     else
         change->error = edit(old, change);
     if (!change->error) {
-        change->set = access_set_build(&change->hashes.items->bytes, change->hashes.count);
+        change->set = set_of(&change->hashes);
         change->error = change->set ? 0 : -ENOMEM;
     }
     if (change->error == -ENOMEM)
