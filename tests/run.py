@@ -207,8 +207,9 @@ def run_pytest(tally, folders, pattern, drills):
     if done.returncode == 5:
         print("no end-to-end tests selected")
         return
-    if not report.exists():
+    if done.returncode not in (0, 1) or not report.exists():
         tally.fail(f"pytest, exit code {done.returncode}")
+    if not report.exists():
         return
     for case in ElementTree.parse(report).iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
