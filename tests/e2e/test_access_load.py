@@ -90,7 +90,7 @@ def test_a_million_lines_are_swapped_in_at_once_and_nobody_waits(testbed, millio
             time.sleep(0.5)
             done = musterctl(daemon, "access", "load", bad)
             assert done.status == REFUSED
-            assert f"{bad}:{LINES}: expected 40 hexadecimal digits, found \"banana\"" in done.errors
+            assert f"{bad}:{LINES}: expected 40 hexadecimal digits" in done.errors
             time.sleep(0.5)
             assert daemon.call("access.show")["entries"] == LINES
             assert musterctl(daemon, "access", "load", good).status == OK
