@@ -34,13 +34,16 @@ static inline unsigned peers_wanted(const struct bep15_announce *packet,
  * Unknown events are taken for none. Who has no port can't be told to others, but may connect to
  * them: clients without a listening socket announce so.
  */
-static inline uint8_t event_of(const struct bep15_announce *packet)
+static inline void set_event(struct swarms_announce *announce, const struct bep15_announce *packet)
 {
     uint32_t event = be32toh(packet->event);
 
-    if (event > BEP21_EVENT_PAUSED)
-        event = SWARMS_UPDATE;
-    return packet->port != 0 || event == SWARMS_STOPPED ? (uint8_t)event : SWARMS_ASK;
+    announce->seeder = packet->left == 0;
+    announce->event = event <= BEP21_EVENT_PAUSED ? (uint8_t)event : SWARMS_UPDATE;
+    if (packet->port == 0 && event != BEP15_EVENT_STOPPED) {
+        announce->seeder |= event == BEP21_EVENT_PAUSED; /* not kept: says whom he is told of */
+        announce->event = SWARMS_ASK;
+    }
 }
 
 _Static_assert((int)SWARMS_UPDATE == (int)BEP15_EVENT_NONE &&
@@ -81,8 +84,7 @@ const char *announce_prepare(struct request *request, const struct dataplane_set
     announce->info_hash = packet->info_hash;
     announce->hash = hash_info_hash(secret, packet->info_hash);
     announce->family = request->family;
-    announce->event = event_of(packet);
-    announce->seeder = packet->left == 0;
+    set_event(announce, packet);
     write_peer(request, packet, announce->peer);
     wanted = peers_wanted(packet, settings);
     room = peers_room(request);

@@ -198,6 +198,12 @@ static void who_has_no_port_is_told_of_peers_and_not_kept(void **state)
         assert_int_equal(ask(&question), 0);
         assert_int_equal(ask(&peer), 0);
         assert_int_equal(leechers(), 1);
+        peer.left = 0;
+        ask(&peer);
+        question.event = 4; /* a partial seed has no use for a seeder */
+        assert_int_equal(ask(&question), 0);
+        question.event = 0;
+        assert_int_equal(ask(&question), 1);
     }
 }
 
