@@ -59,7 +59,7 @@ static uint64_t deniable(void)
     return 2 * LANDLOCK_ACCESS_FS_TRUNCATE - 1;
 }
 
-/* What isn't there needs no rule. */
+/* What isn't there, or is denied already, needs no rule. */
 static int allow(int ruleset, const char *path, uint64_t rights)
 {
     struct landlock_path_beneath_attr rule = {.allowed_access = rights};
@@ -68,7 +68,7 @@ static int allow(int ruleset, const char *path, uint64_t rights)
 
     rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
     if (rule.parent_fd < 0)
-        return errno == ENOENT ? 0 : -errno;
+        return errno == ENOENT || errno == EACCES ? 0 : -errno;
     if (fstat(rule.parent_fd, &status) == 0 && !S_ISDIR(status.st_mode))
         rule.allowed_access &= on_files;
     if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)

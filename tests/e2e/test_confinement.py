@@ -37,7 +37,7 @@ REFUSED = {
     "open a vsock": (SOCKET, 40, socket.SOCK_STREAM, 0),
     "make memory executable": (MMAP, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE_ANONYMOUS, -1, 0),
     "signal another process": (KILL, 1, 0),
-    "trace another process": (PTRACE, 16, 1, 0, 0),
+    "trace another process": (PTRACE, 3, 1, 0, 0),
     "read another process's memory": (PROCESS_VM_READV, 1, 0, 0, 0, 0, 0),
     "become somebody": (SETUID, 0),
     "mount": (MOUNT, b"none\0", b"/mnt\0", b"tmpfs\0", 0, 0),
