@@ -247,8 +247,10 @@ static void act_announces(struct pipeline *pipeline)
     struct swarms_announce *announces[SWARMS_BURST_MAX];
     uint64_t peers = 0;
 
-    for (unsigned i = 0; i < lane->count; i++) {
+    for (unsigned i = inspect_first_sample(pipeline->swarms, lane->count); i < lane->count;
+         i += INSPECT_SAMPLED_OF)
         inspect_count_client(pipeline->swarms, peer_id_of(lane->requests[i]));
+    for (unsigned i = 0; i < lane->count; i++) {
         /* A reply of 30 peers is longer than its request. */
         __builtin_prefetch(lane->requests[i]->frame + (REPLY_LINES - 1) * CACHE_LINE, 1);
         announces[i] = &lane->requests[i]->announce;

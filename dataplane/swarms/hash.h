@@ -24,6 +24,14 @@ static inline uint64_t hash_multiply(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+static inline uint64_t hash_key(const struct swarms_secret *secret, unsigned number)
+{
+    uint64_t key;
+
+    memcpy(&key, secret->bytes + number * sizeof(key), sizeof(key));
+    return key;
+}
+
 /*
  * Of a peer's address and port. The uses share no bits: 0..31 say its slot in the block, 32..36 are
  * its tag there, 40..63 choose its block in a directory.
@@ -34,15 +42,15 @@ static inline uint64_t hash_multiply(uint64_t a, uint64_t b)
 static inline uint64_t hash_peer(const struct swarms_secret *secret, unsigned family,
                                  const uint8_t *peer)
 {
-    uint64_t keys[3];
+    uint64_t word;
     uint32_t address;
     uint16_t port;
 
     if (family == SWARMS_IPV6)
         return XXH3_64bits_withSecret(peer, 18, secret->bytes, sizeof(secret->bytes));
-    memcpy(keys, secret->bytes, sizeof(keys));
     memcpy(&address, peer, sizeof(address));
     memcpy(&port, peer + sizeof(address), sizeof(port));
-    return hash_multiply(hash_multiply(((uint64_t)port << 32 | address) ^ keys[0], keys[1] | 1),
-                         keys[2] | 1);
+    word = (uint64_t)port << 32 | address;
+    word = hash_multiply(word ^ hash_key(secret, 0), hash_key(secret, 1) | 1);
+    return hash_multiply(word, hash_key(secret, 2) | 1);
 }

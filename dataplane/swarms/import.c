@@ -221,7 +221,8 @@ static void ask_for_record(const struct ahead *ahead, unsigned number, const str
 
     if (number < ahead->count && in_share(swarms, hash))
         __builtin_prefetch(
-            table_record(swarms, index_guess(&swarms->index, hash, ahead->swarms[place].family)),
+            table_record(swarms, index_guess(&swarms->index, index_bucket_of(&swarms->index, hash),
+                                             hash, ahead->swarms[place].family)),
             1);
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "index.h"
 
-#include <emmintrin.h>
-
 #include "hash.h"
 
 uint32_t index_buckets_for(uint32_t torrents)
@@ -28,28 +26,6 @@ void index_init(struct index *index, void *buckets, uint32_t buckets_count, uint
 static struct record *record_at(const struct index *index, uint32_t line)
 {
     return slab_at(index->slab, line);
-}
-
-unsigned index_match(const struct index_bucket *bucket, uint8_t tag)
-{
-    __m128i tags = _mm_load_si128((const __m128i *)bucket);
-    __m128i wanted = _mm_set1_epi8((char)tag);
-
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, wanted)) & ((1u << INDEX_SLOTS) - 1);
-}
-
-uint32_t index_guess(const struct index *index, uint64_t hash, unsigned family)
-{
-    uint32_t number = index_bucket_of(index, hash);
-    const struct index_bucket *bucket = &index->buckets[number];
-    uint8_t tag = index_tag(hash, family);
-    unsigned match = index_match(bucket, tag);
-
-    if (match == 0 && bucket->overflow != 0) {
-        bucket = &index->buckets[index_other_bucket(number, hash)];
-        match = index_match(bucket, tag);
-    }
-    return match != 0 ? bucket->records[__builtin_ctz(match)] : 0;
 }
 
 static uint32_t find_in(const struct index *index, uint32_t number, uint8_t tag, unsigned family,

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include <emmintrin.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,16 +70,44 @@ static inline uint8_t index_tag(uint64_t hash, unsigned family)
 }
 
 /* Slots of the bucket that bear `tag`, as a bit mask. */
-unsigned index_match(const struct index_bucket *bucket, uint8_t tag);
-
-/* Whether a record is this swarm's. */
-static inline bool index_is(const struct record *record, unsigned family, const uint8_t *info_hash)
+static inline unsigned index_match(const struct index_bucket *bucket, uint8_t tag)
 {
-    return record->family == family && memcmp(record->info_hash, info_hash, 20) == 0;
+    __m128i tags = _mm_load_si128((const __m128i *)bucket);
+    __m128i wanted = _mm_set1_epi8((char)tag);
+
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, wanted)) & ((1u << INDEX_SLOTS) - 1);
 }
 
-/* The first record whose tag fits, as a guess to prefetch; 0 if it surely isn't there. */
-uint32_t index_guess(const struct index *index, uint64_t hash, unsigned family);
+/* Whether a record is this swarm's. One branch for all 20 bytes. */
+static inline bool index_is(const struct record *record, unsigned family, const uint8_t *info_hash)
+{
+    uint64_t a[2], b[2];
+    uint32_t a_rest, b_rest;
+
+    memcpy(a, record->info_hash, sizeof(a));
+    memcpy(b, info_hash, sizeof(b));
+    memcpy(&a_rest, record->info_hash + sizeof(a), sizeof(a_rest));
+    memcpy(&b_rest, info_hash + sizeof(b), sizeof(b_rest));
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a_rest ^ b_rest) | (record->family ^ family)) == 0;
+}
+
+/*
+ * The first record whose tag fits, as a guess to prefetch; 0 if it surely isn't there. `number` is
+ * index_bucket_of()'s.
+ */
+static inline uint32_t index_guess(const struct index *index, uint32_t number, uint64_t hash,
+                                   unsigned family)
+{
+    const struct index_bucket *bucket = &index->buckets[number];
+    uint8_t tag = index_tag(hash, family);
+    unsigned match = index_match(bucket, tag);
+
+    if (match == 0 && bucket->overflow != 0) {
+        bucket = &index->buckets[index_other_bucket(number, hash)];
+        match = index_match(bucket, tag);
+    }
+    return match != 0 ? bucket->records[__builtin_ctz(match)] : 0;
+}
 
 /* The line of the swarm's record, or 0. */
 uint32_t index_find(const struct index *index, uint64_t hash, unsigned family,

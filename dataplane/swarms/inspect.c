@@ -8,7 +8,6 @@
 #include "table.h"
 
 enum {
-    CLIENTS_SAMPLED_OF = 16,
     CLIENTS_PROBES = 8, /* rows tried before an announce goes to `others` */
     CLIENTS_FADE_SECONDS = 600,
 };
@@ -150,14 +149,19 @@ static void fade(struct client_counts *clients)
     clients->others /= 2;
 }
 
+unsigned inspect_first_sample(struct swarms *swarms, unsigned count)
+{
+    unsigned first = swarms->clients.countdown;
+
+    swarms->clients.countdown = (first - count) % INSPECT_SAMPLED_OF;
+    return first;
+}
+
 void inspect_count_client(struct swarms *swarms, const uint8_t *peer_id)
 {
     struct client_counts *clients = &swarms->clients;
     uint64_t hash;
 
-    if (clients->countdown-- != 0)
-        return;
-    clients->countdown = CLIENTS_SAMPLED_OF - 1;
     if (swarms->now - clients->faded >= CLIENTS_FADE_SECONDS) {
         clients->faded = swarms->now;
         fade(clients);
@@ -181,7 +185,7 @@ void inspect_clients(const struct swarms *swarms, struct inspect_clients *answer
 {
     const struct client_counts *clients = &swarms->clients;
 
-    answer->sampled_of = CLIENTS_SAMPLED_OF;
+    answer->sampled_of = INSPECT_SAMPLED_OF;
     answer->others = clients->others;
     answer->count = 0;
     for (unsigned i = 0; i < INSPECT_CLIENTS_MAX; i++)

@@ -84,7 +84,15 @@ struct inspect_clients {
     uint64_t others;
 };
 
-/* Counted by the worker that answers the announce; costs a decrement when it isn't sampled. */
+enum { INSPECT_SAMPLED_OF = 16 }; /* a power of two; each sample costs as much as 60 instructions */
+
+/*
+ * By the worker that answers: of the next `count` announces the first that is sampled, possibly
+ * none of them. So is every INSPECT_SAMPLED_OF-th after it.
+ */
+unsigned inspect_first_sample(struct swarms *swarms, unsigned count);
+
+/* Counts an announce that is sampled. */
 void inspect_count_client(struct swarms *swarms, const uint8_t *peer_id);
 
 void inspect_clients(const struct swarms *swarms, struct inspect_clients *clients);

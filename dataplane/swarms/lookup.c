@@ -8,14 +8,16 @@
 #include "sample_directory.h"
 #include "table.h"
 
+/* announce->line is the bucket's number until stage_record() makes it the record's line. */
 static void stage_bucket(const struct swarms *swarms, struct swarms_announce *a)
 {
-    __builtin_prefetch(&swarms->index.buckets[index_bucket_of(&swarms->index, a->hash)]);
+    a->line = index_bucket_of(&swarms->index, a->hash);
+    __builtin_prefetch(&swarms->index.buckets[a->line]);
 }
 
 static void stage_record(const struct swarms *swarms, struct swarms_announce *a)
 {
-    a->line = index_guess(&swarms->index, a->hash, a->family);
+    a->line = index_guess(&swarms->index, a->line, a->hash, a->family);
     __builtin_prefetch(slab_at(&swarms->slab, a->line), 1);
 }
 

@@ -18,14 +18,16 @@ static void touch(struct record *record, uint32_t now)
 static uint16_t stamp(struct swarms *swarms, struct record *record, const struct swarms_announce *a,
                       uint16_t former, uint32_t now)
 {
-    uint16_t completed = former & BLOCK_STAMP_COMPLETED;
+    bool counted = (former & BLOCK_STAMP_COMPLETED) != 0;
+    /* No && between: nobody foresees who seeds, but that a download isn't counted yet is rare. */
+    bool counts = (a->event == SWARMS_COMPLETED) & a->seeder & !counted;
 
-    if (a->event == SWARMS_COMPLETED && a->seeder && !completed) {
-        completed = BLOCK_STAMP_COMPLETED;
+    if (counts) {
+        former = BLOCK_STAMP_COMPLETED;
         record->completed++;
         swarms->counters.completed++;
     }
-    return completed | (now & BLOCK_STAMP_MASK);
+    return (former & BLOCK_STAMP_COMPLETED) | (now & BLOCK_STAMP_MASK);
 }
 
 SAMPLE_INLINE int add(struct swarms *swarms, uint32_t line, struct peers *peers,
@@ -46,19 +48,29 @@ SAMPLE_INLINE int add(struct swarms *swarms, uint32_t line, struct peers *peers,
     return (int)position;
 }
 
+/* A peer that was here already. Returns where it stands from now on. */
 SAMPLE_INLINE int refresh(struct swarms *swarms, struct record *record, struct peers *peers,
                           unsigned position, const struct swarms_announce *a, unsigned family,
                           uint32_t now)
 {
-    uint8_t *stored = peers->block.entries + (size_t)(position + 1) * block_entry_size(family) - 2;
+    struct block *block = &peers->block;
+    uint8_t *stored = block->entries + (size_t)(position + 1) * block_entry_size(family) - 2;
+    uint32_t before = block->seeders;
     uint16_t former;
 
     memcpy(&former, stored, sizeof(former));
     former = stamp(swarms, record, a, former, now);
     memcpy(stored, &former, sizeof(former));
-    if ((position < peers->block.seeders) != a->seeder) {
-        position = block_set_seeder(&peers->block, position, a->peer_hash, a->seeder, family);
-        peers_close(&swarms->slab, record, peers);
+    if ((position < before) == a->seeder)
+        return (int)position;
+    position = block_set_seeder(block, position, a->peer_hash, a->seeder, family);
+    swarms->counters.seeders[family] += (uint64_t)block->seeders - before;
+    if (record->form == RECORD_DIRECTORY) {
+        struct block changed = *block; /* so that the other can stay in registers */
+
+        directory_close(&swarms->slab, record, peers->number, &changed);
+    } else {
+        record->seeders = block->seeders;
     }
     return (int)position;
 }
@@ -117,12 +129,38 @@ SAMPLE_INLINE uint32_t open_record(struct swarms *swarms, struct swarms_announce
     return line;
 }
 
+/* The answer, once the announce has been acted on. `self`: the asker's position, or -1. */
+SAMPLE_INLINE void answer(struct swarms *swarms, struct record *record, const struct peers *peers,
+                          int self, struct swarms_announce *a, unsigned family)
+{
+    a->seeders = record->seeders;
+    a->leechers = record->peers - record->seeders;
+    if (a->numwant != 0 && a->event != SWARMS_STOPPED)
+        write_peers(swarms, record, peers, self, a, family);
+}
+
+/* Who comes or goes, or only asks. Opens the swarm anew: so act() can keep it in registers. */
+static __attribute__((noinline)) void come_or_go(struct swarms *swarms, struct record *record,
+                                                 uint32_t line, struct swarms_announce *a,
+                                                 unsigned family, uint32_t now)
+{
+    uint32_t before = record->peers, seeders_before = record->seeders;
+    struct peers peers = peers_open(&swarms->slab, record, a->peer_hash, &swarms->secret);
+    int self = -1;
+
+    if (a->event == SWARMS_STOPPED)
+        stop(swarms, record, &peers, find(&peers.block, a, family));
+    else if (a->event != SWARMS_ASK)
+        self = add(swarms, line, &peers, a, family, now);
+    table_count(swarms, record, before, seeders_before);
+    answer(swarms, record, &peers, self, a, family);
+}
+
 SAMPLE_INLINE void act(struct swarms *swarms, struct swarms_announce *a, unsigned family,
                        uint32_t removals, uint32_t now)
 {
     uint32_t line = open_record(swarms, a, family, removals, now);
     struct record *record = table_record(swarms, line);
-    uint32_t before, seeders_before;
     struct peers peers;
     int self;
 
@@ -130,23 +168,15 @@ SAMPLE_INLINE void act(struct swarms *swarms, struct swarms_announce *a, unsigne
     a->seeders = a->leechers = 0;
     if (line == 0)
         return;
-    before = record->peers;
-    seeders_before = record->seeders;
     touch(record, now);
     peers = peers_open(&swarms->slab, record, a->peer_hash, &swarms->secret);
     self = find(&peers.block, a, family);
-    if (a->event == SWARMS_STOPPED)
-        stop(swarms, record, &peers, self);
-    else if (self >= 0)
-        self = refresh(swarms, record, &peers, (unsigned)self, a, family, now);
-    else if (a->event != SWARMS_ASK)
-        self = add(swarms, line, &peers, a, family, now);
-    if (before != record->peers || seeders_before != record->seeders)
-        table_count(swarms, record, before, seeders_before);
-    a->seeders = record->seeders;
-    a->leechers = record->peers - record->seeders;
-    if (a->numwant != 0 && a->event != SWARMS_STOPPED)
-        write_peers(swarms, record, &peers, self, a, family);
+    if (__builtin_expect(self < 0 || a->event == SWARMS_STOPPED, 0)) {
+        come_or_go(swarms, record, line, a, family, now);
+        return;
+    }
+    self = refresh(swarms, record, &peers, (unsigned)self, a, family, now);
+    answer(swarms, record, &peers, self, a, family);
 }
 
 void swarms_announce(struct swarms *swarms, struct swarms_announce *const announces[],
@@ -173,7 +203,8 @@ void swarms_scrape(struct swarms *swarms, struct swarms_scrape *const rows[], un
         __builtin_prefetch(&index->buckets[index_bucket_of(index, rows[i]->hash)]);
     for (unsigned i = 0; i < count; i++)
         __builtin_prefetch(
-            table_record(swarms, index_guess(index, rows[i]->hash, rows[i]->family)));
+            table_record(swarms, index_guess(index, index_bucket_of(index, rows[i]->hash),
+                                             rows[i]->hash, rows[i]->family)));
     for (unsigned i = 0; i < count; i++) {
         struct swarms_scrape *row = rows[i];
         uint32_t line = table_find(swarms, row->hash, row->family, row->info_hash);
