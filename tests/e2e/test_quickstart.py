@@ -50,9 +50,13 @@ def test_machine_without_huge_pages_is_warned_and_served():
 
 
 def begin(log):
-    """Starts it as a user would, and waits until it says that Muster is running."""
+    """Starts it as a user would, and waits until it says that Muster is running.
+
+    From a terminal Ctrl-C isn't ignored, whatever these tests were started from: a shell can't trap what is.
+    """
     process = subprocess.Popen([QUICKSTART], stdout=open(log, "w"), stderr=subprocess.STDOUT,
-                               stdin=subprocess.DEVNULL, start_new_session=True)
+                               stdin=subprocess.DEVNULL, start_new_session=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     wait_until(lambda: "Muster is running" in log.read_text() or process.poll() is not None, 120,
                every=0.1, what="Muster is running")
     assert process.poll() is None, log.read_text()
