@@ -179,6 +179,7 @@ static uint32_t merge_swarm(struct merge *merge, const struct transfer_swarm *he
         uint64_t given = slab->lines_given;
 
         count += merge_peer(merge, peers + (size_t)count * size);
+        /* cppcheck-suppress duplicateExpression ; merge_peer() takes lines of the slab */
         use(merge, 1 + (slab->lines_given - given) / LINES_PER_PEER);
     }
     use(merge, 1); /* a swarm costs about as much as a peer, even when it has none */

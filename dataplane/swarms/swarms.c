@@ -20,7 +20,7 @@ static uint16_t stamp(struct swarms *swarms, struct record *record, const struct
 {
     bool counted = (former & BLOCK_STAMP_COMPLETED) != 0;
     /* No && between: nobody foresees who seeds, but that a download isn't counted yet is rare. */
-    bool counts = (a->event == SWARMS_COMPLETED) & a->seeder & !counted;
+    bool counts = (a->event == SWARMS_COMPLETED) & a->seeder & (!counted);
 
     if (counts) {
         former = BLOCK_STAMP_COMPLETED;

@@ -242,7 +242,35 @@ static int take_text(int option, char *text, struct options *options)
     }
 }
 
-/* Options that are a number or a flag. */
+static int take_flag(int option, struct options *options)
+{
+    switch (option) {
+    case NO_POPULATE:
+        options->populate = false;
+        break;
+    case ECHOED:
+        options->echoed = true;
+        options->populate = false;
+        break;
+    case CHECK_ALL:
+        options->check_all = true;
+        break;
+    case LENIENT:
+        options->lenient = true;
+        break;
+    case NO_HUGE:
+        options->dataplane.huge_pages = false;
+        break;
+    case JSON:
+        options->json = true;
+        break;
+    default:
+        return -1;
+    }
+    return 0;
+}
+
+/* Options that are a number, a name or a flag. */
 static int take_option(int option, struct options *options, struct changes *changes)
 {
     static char none[] = "";
@@ -274,19 +302,6 @@ static int take_option(int option, struct options *options, struct changes *chan
     case INVALID:
         options->invalid_percent = number;
         break;
-    case NO_POPULATE:
-        options->populate = false;
-        break;
-    case ECHOED:
-        options->echoed = true;
-        options->populate = false;
-        break;
-    case CHECK_ALL:
-        options->check_all = true;
-        break;
-    case LENIENT:
-        options->lenient = true;
-        break;
     case SERVER_PID:
         options->server_pid = (int)number;
         break;
@@ -296,17 +311,11 @@ static int take_option(int option, struct options *options, struct changes *chan
     case CORE:
         options->dataplane.control_core = number;
         break;
-    case NO_HUGE:
-        options->dataplane.huge_pages = false;
-        break;
     case SAMPLES:
         options->samples = text;
         break;
-    case JSON:
-        options->json = true;
-        break;
     default:
-        return take_text(option, text, options);
+        return optarg ? take_text(option, text, options) : take_flag(option, options);
     }
     return 0;
 }
