@@ -75,6 +75,12 @@ def panels_of(result):
     ]
 
 
+def corners(points):
+    """Without those in the middle of level stretches: an hour has many."""
+    return [point for before, point, after in zip(points[:1] + points, points, points[1:] + points[-1:])
+            if point in (points[0], points[-1]) or not round(before[1], 1) == round(point[1], 1) == round(after[1], 1)]
+
+
 class Drawing:
     def __init__(self, result, panels):
         self.result, self.panels, self.parts = result, panels, []
@@ -89,7 +95,7 @@ class Drawing:
                           f' fill="{color}">{escape(words)}</text>')
 
     def line(self, points, color, width=1.2):
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners(points))
         self.parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="{width}"/>')
 
     def band(self, begin, end, top, color):
@@ -114,7 +120,7 @@ class Drawing:
         step = next((step for step in (10, 30, 60, 120, 300, 600, 1800) if self.seconds / step <= 12), 3600)
         for at in range(0, int(self.seconds) + 1, step):
             self.text(self.x(at), y, f"{at // 60}:{at % 60:02}", "middle", size=11)
-        self.text(WIDTH - RIGHT + 10, y, "min:s", size=11)
+        self.text(WIDTH - RIGHT + 24, y, "min:s", size=11)
 
     def svg(self):
         words = (f"{self.result['rate']:,} requests/s for {self.result['seconds'] / 60:g} minutes, peers expiring after"
