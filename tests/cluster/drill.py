@@ -6,14 +6,17 @@ import importlib.util
 import json
 import os
 import select
+import signal
 import subprocess
 import time
 from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "build" / "tests" / "cluster" / "appliance"
+BUILD = Path(os.environ.get("MUSTER_BUILD", ROOT / "build"))
+PROGRAM = BUILD / "tests" / "cluster" / "appliance"
 REPLY_SECONDS = 120
+END_SECONDS = 10
 
 
 def _load_tool(name):
@@ -212,8 +215,20 @@ class Appliance:
         self.process.stdout.close()
 
     def close(self):
+        # gcov's counts are written by a process that ends by itself.
+        if "MUSTER_COVERAGE" in os.environ and self.process.poll() is None:
+            self._end()
         self.kill()
         self.instances.remove(self)
+
+    def _end(self):
+        """In order, if it can be had soon; what it would still say isn't read."""
+        self.signal(signal.SIGCONT)
+        try:
+            self.send("quit")
+            self.process.wait(END_SECONDS)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
 
     def restart(self):
         """As after a crash."""
