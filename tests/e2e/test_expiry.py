@@ -8,8 +8,9 @@ import pytest
 from testbed import wait_until
 from tracker_client import Event, ScrapeRow, info_hash_of
 
-INTERVAL, TIMEOUT, TORRENT_TIMEOUT = 2, 4, 6  # seconds
+INTERVAL, TIMEOUT, TORRENT_TIMEOUT = 2, 4, 8  # seconds
 LATE = 4  # seconds that expiry may lag behind
+TRIES = 5
 
 SETTINGS = {
     "tracker": {
@@ -28,7 +29,7 @@ def test_silent_peers_expire_and_live_ones_stay(testbed, musterd, family):
         for info_hash in hashes:
             for port in range(1, 6):
                 tracker.announce(info_hash, port=port, num_want=0)
-        assert tracker.scrape(hashes) == [ScrapeRow(0, 0, 5)] * 10
+            assert tracker.scrape([info_hash]) == [ScrapeRow(0, 0, 5)]
 
         # Port 1 keeps announcing; the others fall silent.
         deadline = time.monotonic() + TIMEOUT + LATE
@@ -45,9 +46,14 @@ def test_silent_peers_expire_and_live_ones_stay(testbed, musterd, family):
 
 def test_nobody_is_forgotten_before_the_timeout(testbed, musterd, info_hash):
     with testbed.tracker() as tracker:
-        tracker.announce(info_hash, port=1)
-        time.sleep(TIMEOUT - 1.5)
-        assert tracker.scrape([info_hash]) == [ScrapeRow(0, 0, 1)]
+        for _ in range(TRIES):
+            begin = time.monotonic()
+            tracker.announce(info_hash, port=1)
+            time.sleep(TIMEOUT - 1.5)
+            rows = tracker.scrape([info_hash])
+            if time.monotonic() - begin < TIMEOUT:  # else the machine was too busy for this to prove anything
+                break
+        assert rows == [ScrapeRow(0, 0, 1)]
 
 
 def test_download_count_outlives_the_peers_for_the_torrents_timeout(testbed, musterd, info_hash):

@@ -14,11 +14,15 @@ import soak  # noqa: E402
 
 SECONDS = 60
 
+# Half of what an instrumented build can do says nothing; and a sanitizer keeps for a while what was freed.
+INSTRUMENTED = "MUSTER_BUILD" in os.environ
+INSTRUMENTED_RATE = 2000
+
 
 @pytest.mark.skipif(os.cpu_count() < 2, reason="the load takes a core of its own")
-@pytest.mark.skipif("MUSTER_BUILD" in os.environ, reason="rates of an instrumented build say nothing")
 def test_a_minute_of_all_at_once(capsys):
-    result = soak.run(SECONDS, rate=None, say=lambda _: None)
+    result = soak.run(SECONDS, rate=INSTRUMENTED_RATE if INSTRUMENTED else None, say=lambda _: None)
     with capsys.disabled():
         print("\n" + soak.describe(result))
-    assert result["problems"] == []
+    assert [problem for problem in result["problems"]
+            if not (INSTRUMENTED and problem.startswith("memory grew"))] == []

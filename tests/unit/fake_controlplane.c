@@ -14,11 +14,12 @@
 
 struct controlplane fake_controlplane;
 struct console *fake_console;
+int fake_refusal;
 static char config_path[128];
 
 int controlplane_publish(struct controlplane *controlplane)
 {
-    return 0;
+    return fake_refusal;
 }
 
 int controlplane_reload(struct controlplane *controlplane, FILE *report)
@@ -50,7 +51,7 @@ int controlplane_load_access(struct controlplane *controlplane, const char *path
 int controlplane_drain(struct controlplane *controlplane, bool drain)
 {
     controlplane->draining = drain;
-    return 0;
+    return fake_refusal;
 }
 
 void controlplane_shutdown(struct controlplane *controlplane)

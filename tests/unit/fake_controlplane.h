@@ -7,6 +7,9 @@
 /* Filled by fake_controlplane_start(): defaults, and a control socket and HTTP on a free port. */
 extern struct controlplane fake_controlplane;
 
+/* What putting anything in force ends with: 0, or a negative errno. */
+extern int fake_refusal;
+
 /* What stands over it. */
 extern struct console *fake_console;
 

@@ -188,7 +188,7 @@ static void fill_clients(struct inspect_clients *clients)
 
 int dataplane_submit(struct dataplane *dataplane, unsigned worker, struct dataplane_job *job)
 {
-    if (finished_count[worker] == MAILBOX)
+    if (finished_count[worker] == MAILBOX || fake_dataplane.busy)
         return -EAGAIN;
     job->error = 0;
     if (job->kind == DATAPLANE_JOB_TOP)

@@ -17,6 +17,7 @@ struct fake_dataplane {
     uint64_t xdp[STEERING_COUNTERS]; /* told when there is a `steering` at all */
     struct inspect_swarm swarms[8];  /* of each worker, what swarms top and show find */
     unsigned swarms_count;
+    bool busy; /* no worker takes jobs */
 };
 
 /* What all functions of dataplane.h look at, whichever data plane they are given. */
