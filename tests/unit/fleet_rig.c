@@ -12,13 +12,17 @@
 #include "dataplane/jobs.h"
 #include "redis_memory.h"
 
-enum { STEP_MS = 10, TORRENTS_MAX = 1000, PEERS_MAX = 20000, FIRST_SECOND = 1700000000 };
+enum { STEP_MS = 10, TORRENTS_MAX = 1000, PEERS_MAX = 40000, FIRST_SECOND = 1700000000 };
 
 struct event_base *rig_base;
+static struct swarms_secret secret;
 const struct swarms_timeouts rig_timeouts = {.peer = RIG_TIMEOUT, .torrent = RIG_TIMEOUT};
 
 int rig_set_up(void **state)
 {
+    /* XXH3 wants a secret that looks random. */
+    for (unsigned i = 0; i < sizeof(secret.bytes); i++)
+        secret.bytes[i] = (uint8_t)((i + 1) * (i + 77) * 2654435761u >> 24);
     rig_base = event_base_new();
     redis_memory_open(rig_base);
     return 0;
@@ -86,8 +90,6 @@ struct dataplane {
     struct deltas *deltas;
     bool busy;
 };
-
-static const struct swarms_secret secret = {.bytes = {1, 2, 3}};
 
 uint32_t dataplane_now(const struct dataplane *tables)
 {
