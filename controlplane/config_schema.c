@@ -133,7 +133,7 @@ const struct config_key config_keys[] = {
     {"workers.cores", CONFIG_COUNT, LIST(dataplane.cores, dataplane.workers), .max = 1023,
      .initial = "[1]", .restart = RESTART_CORES,
      .help = "One worker on each of these CPU cores. Keep them free of anything else "
-             "(tools/host check)."},
+             "(muster-host check)."},
     {"workers.control_core", CONFIG_COUNT, FIELD(dataplane.control_core), .max = 1023,
      .initial = "0", .restart = RESTART_CORES,
      .help =

@@ -189,3 +189,11 @@ def test_stops_in_order_and_leaves_nothing(service):
     assert "xdp" not in service.machine.run("iproute2 link show eth0")
     assert service.machine.run("ls /sys/fs/bpf").strip() == ""
     assert "No such file" in service.machine.run("ls /run/muster 2>&1 || true")
+
+
+def test_wrong_configuration_is_not_tried_again(service):
+    service.configure({"tracker": {"interval": "soon"}})
+    with pytest.raises(CommandFailed):
+        service.ctl("start muster")
+    assert service.show("ExecMainStatus") == "2"
+    assert service.show("ActiveState") == "failed"
