@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tools/musterctl/command_line.h"
+#include "tools/musterctl/table.h"
 #include "tools/musterctl/text.h"
 
 enum { WORDS_MAX = 16 };
@@ -164,23 +165,43 @@ static void bars_stay_within_their_width(void **state)
     }
 }
 
-static void table_columns_are_as_wide_as_their_widest_cell(void **state)
+static const char *shouted(const json_t *row, const char *member, char *text)
 {
-    struct table *table = table_new("NAME|>N|TEXT");
-    char text[256];
+    snprintf(text, TABLE_CELL_SIZE, "%s!", json_text(row, member));
+    return text;
+}
+
+static const struct table_column columns[] = {
+    {"NAME", "name", table_text}, {">N", "n", table_exact}, {"TEXT", "text", shouted}, {0}};
+
+/* The table of rows in JSON; static. */
+static const char *table_of(const char *rows)
+{
+    static char text[256];
+    json_t *json = json_loads(rows, 0, NULL);
     FILE *out = fmemopen(text, sizeof(text), "w");
 
-    table_cell(table, "a");
-    table_cell(table, "%d", 1000);
-    table_cell(table, "one");
-    table_cell(table, "longer");
-    table_cell(table, "%d", 7);
-    table_cell(table, "two");
-    table_print(table, out);
+    assert_non_null(json);
+    table_print(columns, json, out);
     fclose(out);
-    assert_string_equal(text, "NAME       N  TEXT\n"
-                              "a       1000  one\n"
-                              "longer     7  two\n");
+    json_decref(json);
+    return text;
+}
+
+static void table_columns_are_as_wide_as_their_widest_cell(void **state)
+{
+    assert_string_equal(table_of("[{\"name\": \"a\", \"n\": 1000, \"text\": \"one\"},"
+                                 " {\"name\": \"longer\", \"n\": 7, \"text\": \"two\"}]"),
+                        "NAME        N  TEXT\n"
+                        "a       1,000  one!\n"
+                        "longer      7  two!\n");
+}
+
+static void what_a_row_does_not_have_stays_empty(void **state)
+{
+    assert_string_equal(table_of("[{\"n\": null}]"), "NAME  N  TEXT\n"
+                                                     "      0  !\n");
+    assert_string_equal(table_of("[]"), "NAME  N  TEXT\n");
 }
 
 int main(void)
@@ -194,6 +215,7 @@ int main(void)
         cmocka_unit_test(numbers_are_short),
         cmocka_unit_test(bars_stay_within_their_width),
         cmocka_unit_test(table_columns_are_as_wide_as_their_widest_cell),
+        cmocka_unit_test(what_a_row_does_not_have_stays_empty),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

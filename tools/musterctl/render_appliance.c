@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "render.h"
+#include "table.h"
 #include "text.h"
 
 enum { BAR_WIDTH = 20 };
@@ -105,21 +106,17 @@ void render_status(const json_t *status, FILE *out)
 
 /* stats, drops ----------------------------------------------------------------------------- */
 
-static void print_counters(const char *header, const json_t *counters, FILE *out)
+static void print_counters(const char *whose, const json_t *counters, FILE *out)
 {
-    struct table *table = table_new(header);
-    const json_t *counter;
-    char total[TEXT_SIZE], rate[TEXT_SIZE];
-    size_t i;
+    const struct table_column columns[] = {
+        {whose, "name", table_text},
+        {">TOTAL", "total", table_exact},
+        {">PER SECOND", "rate", table_count},
+        {"MEANING", "help", table_text},
+        {0},
+    };
 
-    json_array_foreach(counters, i, counter)
-    {
-        table_cell(table, "%s", json_text(counter, "name"));
-        table_cell(table, "%s", text_exact(total, json_whole(counter, "total")));
-        table_cell(table, "%s", text_count(rate, json_number(counter, "rate")));
-        table_cell(table, "%s", json_text(counter, "help"));
-    }
-    table_print(table, out);
+    table_print(columns, counters, out);
 }
 
 void render_stats(const json_t *result, FILE *out)
@@ -130,101 +127,110 @@ void render_stats(const json_t *result, FILE *out)
     if (json_array_size(workers) == 0 && json_array_size(xdp) == 0)
         fputs("no counter moved in the last second\n", out);
     if (json_array_size(workers) > 0)
-        print_counters("WORKERS|>TOTAL|>PER SECOND|MEANING", workers, out);
+        print_counters("WORKERS", workers, out);
     if (json_array_size(workers) > 0 && json_array_size(xdp) > 0)
         fputc('\n', out);
     if (json_array_size(xdp) > 0)
-        print_counters("XDP|>TOTAL|>PER SECOND|MEANING", xdp, out);
+        print_counters("XDP", xdp, out);
 }
+
+static const struct table_column drop_columns[] = {
+    {"WHERE", "where", table_text},
+    {"REASON", "reason", table_text},
+    {">PER SECOND", "rate", table_count},
+    {">TOTAL", "total", table_exact},
+    {">SHARE", "share", table_percent},
+    {"MEANING", "help", table_text},
+    {0},
+};
 
 void render_drops(const json_t *result, FILE *out)
 {
-    const json_t *drops = json_object_get(result, "drops"), *drop;
     double received = json_number(result, "received");
-    char total[TEXT_SIZE], rate[TEXT_SIZE], share[TEXT_SIZE];
-    struct table *table;
+    json_t *rows = json_deep_copy(json_object_get(result, "drops")), *row;
     size_t i;
 
-    if (json_array_size(drops) == 0) {
-        fputs("nothing was dropped\n", out);
-        return;
-    }
-    table = table_new("WHERE|REASON|>PER SECOND|>TOTAL|>SHARE|MEANING");
-    json_array_foreach(drops, i, drop)
+    json_array_foreach(rows, i, row)
     {
-        double count = json_number(drop, "total");
+        double share = received > 0 ? json_number(row, "total") / received : 0;
 
-        table_cell(table, "%s", json_text(drop, "where"));
-        table_cell(table, "%s", json_text(drop, "reason"));
-        table_cell(table, "%s", text_count(rate, json_number(drop, "rate")));
-        table_cell(table, "%s", text_exact(total, json_whole(drop, "total")));
-        table_cell(table, "%s", text_percent(share, received > 0 ? count / received : 0));
-        table_cell(table, "%s", json_text(drop, "help"));
+        json_object_set_new(row, "share", json_real(share));
     }
-    table_print(table, out);
+    if (json_array_size(rows) > 0)
+        table_print(drop_columns, rows, out);
+    else
+        fputs("nothing was dropped\n", out);
+    json_decref(rows);
 }
 
 /* workers, ports --------------------------------------------------------------------------- */
 
+static const char *state_of(const json_t *worker, const char *member, char *text)
+{
+    return json_flag(worker, member) ? "running" : "STUCK";
+}
+
+static const struct table_column worker_columns[] = {
+    {"WORKER", "worker", table_whole},
+    {">CORE", "core", table_whole},
+    {">NODE", "numa_node", table_whole},
+    {"STATE", "alive", state_of},
+    {">LOAD", "load", table_percent},
+    {">IN/S", "received", table_count},
+    {">OUT/S", "sent", table_count},
+    {">DROPPED/S", "dropped", table_count},
+    {">BURST", "burst_mean", table_tenths},
+    {">P50", "service_p50", table_time},
+    {">P99", "service_p99", table_time},
+    {">TORRENTS", "torrents", table_count},
+    {">PEERS", "peers", table_count},
+    {">MEMORY", "memory_used", table_bytes},
+    {0},
+};
+
 void render_workers(const json_t *result, FILE *out)
 {
-    struct table *table = table_new("WORKER|>CORE|>NODE|STATE|>LOAD|>IN/S|>OUT/S|>DROPPED/S|>BURST|"
-                                    ">P50|>P99|>TORRENTS|>PEERS|>MEMORY");
-    const json_t *worker;
-    char text[TEXT_SIZE];
-    size_t i;
-
-    json_array_foreach(json_object_get(result, "workers"), i, worker)
-    {
-        table_cell(table, "%lld", (long long)json_whole(worker, "worker"));
-        table_cell(table, "%lld", (long long)json_whole(worker, "core"));
-        table_cell(table, "%lld", (long long)json_whole(worker, "numa_node"));
-        table_cell(table, "%s", json_flag(worker, "alive") ? "running" : "STUCK");
-        table_cell(table, "%s", text_percent(text, json_number(worker, "load")));
-        table_cell(table, "%s", text_count(text, json_number(worker, "received")));
-        table_cell(table, "%s", text_count(text, json_number(worker, "sent")));
-        table_cell(table, "%s", text_count(text, json_number(worker, "dropped")));
-        table_cell(table, "%.1f", json_number(worker, "burst_mean"));
-        table_cell(table, "%s", text_time(text, json_number(worker, "service_p50")));
-        table_cell(table, "%s", text_time(text, json_number(worker, "service_p99")));
-        table_cell(table, "%s", text_count(text, json_number(worker, "torrents")));
-        table_cell(table, "%s", text_count(text, json_number(worker, "peers")));
-        table_cell(table, "%s", text_bytes(text, json_number(worker, "memory_used")));
-    }
-    table_print(table, out);
+    table_print(worker_columns, json_object_get(result, "workers"), out);
 }
+
+static const char *link_of(const json_t *port, const char *member, char *text)
+{
+    return json_flag(port, member) ? "up" : "DOWN";
+}
+
+static const char *errors_of(const json_t *port, const char *member, char *text)
+{
+    return text_exact(text, json_whole(port, "rx_errors") + json_whole(port, "tx_errors"));
+}
+
+static const char *share_free(const json_t *port, const char *member, char *text)
+{
+    double total = json_number(port, "mbufs_total");
+
+    return text_percent(text, total > 0 ? json_number(port, member) / total : 0);
+}
+
+static const struct table_column port_columns[] = {
+    {"PORT", "name", table_text},
+    {"DRIVER", "driver", table_text},
+    {"XDP", "xdp", table_text},
+    {"LINK", "link_up", link_of},
+    {">QUEUES", "queues", table_whole},
+    {">MTU", "mtu", table_whole},
+    {">IN/S", "rx_rate", table_count},
+    {">IN BIT/S", "rx_bytes_rate", table_bits},
+    {">OUT/S", "tx_rate", table_count},
+    {">OUT BIT/S", "tx_bytes_rate", table_bits},
+    {">MISSED", "rx_missed", table_exact},
+    {">ERRORS", NULL, errors_of},
+    {">NO BUFFER", "rx_no_mbuf", table_exact},
+    {">BUFFERS FREE", "mbufs_free", share_free},
+    {0},
+};
 
 void render_ports(const json_t *result, FILE *out)
 {
-    struct table *table =
-        table_new("PORT|DRIVER|XDP|LINK|>QUEUES|>MTU|>IN/S|>IN BIT/S|>OUT/S|>OUT BIT/S|"
-                  ">MISSED|>ERRORS|>NO BUFFER|>BUFFERS FREE");
-    const json_t *port;
-    char text[TEXT_SIZE];
-    size_t i;
-
-    json_array_foreach(json_object_get(result, "ports"), i, port)
-    {
-        double total = json_number(port, "mbufs_total");
-
-        table_cell(table, "%s", json_text(port, "name"));
-        table_cell(table, "%s", json_text(port, "driver"));
-        table_cell(table, "%s", json_text(port, "xdp"));
-        table_cell(table, "%s", json_flag(port, "link_up") ? "up" : "DOWN");
-        table_cell(table, "%lld", (long long)json_whole(port, "queues"));
-        table_cell(table, "%lld", (long long)json_whole(port, "mtu"));
-        table_cell(table, "%s", text_count(text, json_number(port, "rx_rate")));
-        table_cell(table, "%s", text_bits(text, json_number(port, "rx_bytes_rate")));
-        table_cell(table, "%s", text_count(text, json_number(port, "tx_rate")));
-        table_cell(table, "%s", text_bits(text, json_number(port, "tx_bytes_rate")));
-        table_cell(table, "%s", text_exact(text, json_whole(port, "rx_missed")));
-        table_cell(table, "%s",
-                   text_exact(text, json_whole(port, "rx_errors") + json_whole(port, "tx_errors")));
-        table_cell(table, "%s", text_exact(text, json_whole(port, "rx_no_mbuf")));
-        table_cell(table, "%s",
-                   text_percent(text, total > 0 ? json_number(port, "mbufs_free") / total : 0));
-    }
-    table_print(table, out);
+    table_print(port_columns, json_object_get(result, "ports"), out);
 }
 
 /* What was done ---------------------------------------------------------------------------- */

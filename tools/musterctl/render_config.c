@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "render.h"
+#include "table.h"
 #include "text.h"
 
 static void print_lines(const json_t *lines, FILE *out)
@@ -16,29 +17,32 @@ static void print_lines(const json_t *lines, FILE *out)
 
 /* config ----------------------------------------------------------------------------------- */
 
+static const char *when_it_changes(const json_t *key, const char *member, char *text)
+{
+    return json_flag(key, member) ? "live" : "at restart";
+}
+
+static const struct table_column key_columns[] = {
+    {"KEY", "key", table_text},
+    {"VALUE", "value", table_text},
+    {"DEFAULT", "default", table_text},
+    {"CHANGES", "live", when_it_changes},
+    {0},
+};
+
 /* One key in full, many as a table. */
 void render_config_show(const json_t *result, FILE *out)
 {
     const json_t *keys = json_object_get(result, "keys"), *key = json_array_get(keys, 0);
-    struct table *table;
-    size_t i;
 
-    if (json_array_size(keys) == 1) {
-        fprintf(out, "%s: %s\n", json_text(key, "key"), json_text(key, "value"));
-        fprintf(out, "default %s; %s%s\n%s\n", json_text(key, "default"),
-                json_flag(key, "live") ? "can be changed while running" : "needs a restart: ",
-                json_text(key, "restart"), json_text(key, "help"));
+    if (json_array_size(keys) != 1) {
+        table_print(key_columns, keys, out);
         return;
     }
-    table = table_new("KEY|VALUE|DEFAULT|CHANGES");
-    json_array_foreach(keys, i, key)
-    {
-        table_cell(table, "%s", json_text(key, "key"));
-        table_cell(table, "%s", json_text(key, "value"));
-        table_cell(table, "%s", json_text(key, "default"));
-        table_cell(table, "%s", json_flag(key, "live") ? "live" : "at restart");
-    }
-    table_print(table, out);
+    fprintf(out, "%s: %s\n", json_text(key, "key"), json_text(key, "value"));
+    fprintf(out, "default %s; %s%s\n%s\n", json_text(key, "default"),
+            json_flag(key, "live") ? "can be changed while running" : "needs a restart: ",
+            json_text(key, "restart"), json_text(key, "help"));
 }
 
 void render_config_check(const json_t *result, FILE *out)
@@ -49,28 +53,30 @@ void render_config_check(const json_t *result, FILE *out)
         print_lines(json_object_get(result, "errors"), out);
 }
 
+static const char *what_a_reload_does(const json_t *change, const char *member, char *text)
+{
+    if (json_flag(change, "live"))
+        return "changes it";
+    snprintf(text, TABLE_CELL_SIZE, "doesn't: %s", json_text(change, member));
+    return text;
+}
+
+static const struct table_column change_columns[] = {
+    {"KEY", "key", table_text},
+    {"RUNNING", "running", table_text},
+    {"FILE", "file", table_text},
+    {"A RELOAD", "restart", what_a_reload_does},
+    {0},
+};
+
 void render_config_diff(const json_t *result, FILE *out)
 {
-    const json_t *changes = json_object_get(result, "changes"), *change;
-    struct table *table;
-    size_t i;
+    const json_t *changes = json_object_get(result, "changes");
 
-    if (json_array_size(changes) == 0) {
+    if (json_array_size(changes) > 0)
+        table_print(change_columns, changes, out);
+    else
         fprintf(out, "%s says what runs\n", json_text(result, "file"));
-        return;
-    }
-    table = table_new("KEY|RUNNING|FILE|A RELOAD");
-    json_array_foreach(changes, i, change)
-    {
-        table_cell(table, "%s", json_text(change, "key"));
-        table_cell(table, "%s", json_text(change, "running"));
-        table_cell(table, "%s", json_text(change, "file"));
-        if (json_flag(change, "live"))
-            table_cell(table, "changes it");
-        else
-            table_cell(table, "doesn't: %s", json_text(change, "restart"));
-    }
-    table_print(table, out);
 }
 
 void render_config_reload(const json_t *result, FILE *out)
@@ -147,14 +153,6 @@ void render_access_load(const json_t *result, FILE *out)
     render_access_show(result, out);
 }
 
-static void print_ban_end(const json_t *ban, char *text)
-{
-    if (json_is_integer(json_object_get(ban, "expires")))
-        text_span(text, json_whole(ban, "expires"));
-    else
-        strcpy(text, "never");
-}
-
 void render_ban_add(const json_t *result, FILE *out)
 {
     char span[TEXT_SIZE];
@@ -171,23 +169,24 @@ void render_ban_del(const json_t *result, FILE *out)
     fprintf(out, "%s is no longer banned\n", json_text(result, "prefix"));
 }
 
+static const char *ban_end(const json_t *ban, const char *member, char *text)
+{
+    return json_is_integer(json_object_get(ban, member)) ? text_span(text, json_whole(ban, member))
+                                                         : "never";
+}
+
+static const struct table_column ban_columns[] = {
+    {"PREFIX", "prefix", table_text},
+    {">ENDS IN", "expires", ban_end},
+    {0},
+};
+
 void render_ban_list(const json_t *result, FILE *out)
 {
-    const json_t *bans = json_object_get(result, "bans"), *ban;
-    struct table *table;
-    char end[TEXT_SIZE];
-    size_t i;
+    const json_t *bans = json_object_get(result, "bans");
 
-    if (json_array_size(bans) == 0) {
+    if (json_array_size(bans) > 0)
+        table_print(ban_columns, bans, out);
+    else
         fputs("nobody is banned\n", out);
-        return;
-    }
-    table = table_new("PREFIX|>ENDS IN");
-    json_array_foreach(bans, i, ban)
-    {
-        print_ban_end(ban, end);
-        table_cell(table, "%s", json_text(ban, "prefix"));
-        table_cell(table, "%s", end);
-    }
-    table_print(table, out);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* store, fleet, snapshot */
 #include "render.h"
+#include "table.h"
 #include "text.h"
 
 static void render_loading(const json_t *loading, FILE *out)
@@ -42,32 +43,18 @@ static void render_slots(const json_t *slots, FILE *out)
                 (long long)json_whole(slots, "retries"), (long long)json_whole(slots, "redirects"));
 }
 
-static void render_nodes(const json_t *nodes, FILE *out)
-{
-    struct table *table;
-    const json_t *node;
-    size_t i;
-
-    if (json_array_size(nodes) == 0)
-        return;
-    table = table_new("NODE|STATE|ROLE|SLOTS|COMMANDS|ERRORS|REPLICA LAG|MEMORY|LAST ERROR");
-    json_array_foreach(nodes, i, node)
-    {
-        char commands[TEXT_SIZE], lag[TEXT_SIZE], memory[TEXT_SIZE];
-
-        table_cell(table, "%s", json_text(node, "address"));
-        table_cell(table, "%s", json_text(node, "state"));
-        table_cell(table, "%s", json_text(node, "role"));
-        table_cell(table, "%lld", (long long)json_whole(node, "slots"));
-        table_cell(table, "%s", text_count(commands, json_number(node, "commands")));
-        table_cell(table, "%lld", (long long)json_whole(node, "errors"));
-        table_cell(table, "%s", text_bytes(lag, json_number(node, "replication_lag_bytes")));
-        table_cell(table, "%s", text_bytes(memory, json_number(node, "memory_used")));
-        table_cell(table, "%s", json_text(node, "last_error"));
-    }
-    fputc('\n', out);
-    table_print(table, out);
-}
+static const struct table_column node_columns[] = {
+    {"NODE", "address", table_text},
+    {"STATE", "state", table_text},
+    {"ROLE", "role", table_text},
+    {">SLOTS", "slots", table_whole},
+    {">COMMANDS", "commands", table_count},
+    {">ERRORS", "errors", table_whole},
+    {">REPLICA LAG", "replication_lag_bytes", table_bytes},
+    {">MEMORY", "memory_used", table_bytes},
+    {"LAST ERROR", "last_error", table_text},
+    {0},
+};
 
 void render_store(const json_t *result, FILE *out)
 {
@@ -78,35 +65,41 @@ void render_store(const json_t *result, FILE *out)
     if (*json_text(result, "last_error"))
         fprintf(out, "last error       %s\n", json_text(result, "last_error"));
     render_slots(json_object_get(result, "slots"), out);
-    render_nodes(json_object_get(result, "nodes"), out);
+    if (json_array_size(json_object_get(result, "nodes")) > 0) {
+        fputc('\n', out);
+        table_print(node_columns, json_object_get(result, "nodes"), out);
+    }
 }
+
+static const char *in_seconds(const json_t *member, const char *name, char *text)
+{
+    snprintf(text, TABLE_CELL_SIZE, "%.1f s", json_number(member, name));
+    return text;
+}
+
+static const char *ahead(const json_t *member, const char *name, char *text)
+{
+    snprintf(text, TABLE_CELL_SIZE, "%+.1f s", json_number(member, name));
+    return text;
+}
+
+static const struct table_column member_columns[] = {
+    {">APPLIANCE", "appliance", table_whole}, {"NAME", "name", table_text},
+    {"STATE", "state", table_text},           {">LAG", "lag_seconds", in_seconds},
+    {">BEHIND", "lag_records", table_whole},  {">CLOCK", "clock_ahead_seconds", ahead},
+    {">PEERS", "peers", table_count},         {">READ", "records", table_count},
+    {">GAPS", "gaps", table_whole},           {0},
+};
 
 void render_fleet(const json_t *result, FILE *out)
 {
-    const json_t *members = json_object_get(result, "members"), *member;
-    struct table *table = table_new("APPLIANCE|NAME|STATE|LAG|BEHIND|CLOCK|PEERS|READ|GAPS");
     char published[TEXT_SIZE];
-    size_t i;
 
     fprintf(out, "appliance %lld: %s; %s announces told, %lld wait, %lld lost\n",
             (long long)json_whole(result, "number"), json_text(result, "state"),
             text_count(published, json_number(result, "published")),
             (long long)json_whole(result, "waiting"), (long long)json_whole(result, "lost"));
-    json_array_foreach(members, i, member)
-    {
-        char peers[TEXT_SIZE], records[TEXT_SIZE];
-
-        table_cell(table, "%lld", (long long)json_whole(member, "appliance"));
-        table_cell(table, "%s", json_text(member, "name"));
-        table_cell(table, "%s", json_text(member, "state"));
-        table_cell(table, "%.1f s", json_number(member, "lag_seconds"));
-        table_cell(table, "%lld", (long long)json_whole(member, "lag_records"));
-        table_cell(table, "%+.1f s", json_number(member, "clock_ahead_seconds"));
-        table_cell(table, "%s", text_count(peers, json_number(member, "peers")));
-        table_cell(table, "%s", text_count(records, json_number(member, "records")));
-        table_cell(table, "%lld", (long long)json_whole(member, "gaps"));
-    }
-    table_print(table, out);
+    table_print(member_columns, json_object_get(result, "members"), out);
 }
 
 void render_snapshot(const json_t *result, FILE *out)

@@ -1,51 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* swarms top, swarms show, clients */
 #include "render.h"
+#include "table.h"
 #include "text.h"
 
-static void add_swarm(struct table *table, const json_t *swarm)
-{
-    char text[TEXT_SIZE];
-
-    table_cell(table, "%s", json_text(swarm, "info_hash"));
-    table_cell(table, "%s", json_text(swarm, "family"));
-    table_cell(table, "%s", text_exact(text, json_whole(swarm, "seeders")));
-    table_cell(table, "%s", text_exact(text, json_whole(swarm, "leechers")));
-    table_cell(table, "%s", text_exact(text, json_whole(swarm, "completed")));
-    table_cell(table, "%s", text_exact(text, json_whole(swarm, "announces_per_minute")));
-}
+static const struct table_column swarm_columns[] = {
+    {"INFO-HASH", "info_hash", table_text},
+    {"FAMILY", "family", table_text},
+    {">SEEDERS", "seeders", table_exact},
+    {">LEECHERS", "leechers", table_exact},
+    {">COMPLETED", "completed", table_exact},
+    {">ANNOUNCES/MIN", "announces_per_minute", table_exact},
+    {0},
+};
 
 void render_swarms_top(const json_t *result, FILE *out)
 {
-    const json_t *swarms = json_object_get(result, "swarms"), *swarm;
-    struct table *table;
-    size_t i;
+    const json_t *swarms = json_object_get(result, "swarms");
 
-    if (json_array_size(swarms) == 0) {
+    if (json_array_size(swarms) > 0)
+        table_print(swarm_columns, swarms, out);
+    else
         fputs("no swarms\n", out);
-        return;
-    }
-    table = table_new("INFO-HASH|FAMILY|>SEEDERS|>LEECHERS|>COMPLETED|>ANNOUNCES/MIN");
-    json_array_foreach(swarms, i, swarm) add_swarm(table, swarm);
-    table_print(table, out);
 }
 
-static void print_peers(const json_t *peers, FILE *out)
+static const char *kind_of(const json_t *peer, const char *member, char *text)
 {
-    struct table *table = table_new("PEER|>PORT|IS A|>LAST SEEN");
-    const json_t *peer;
-    char age[TEXT_SIZE];
-    size_t i;
-
-    json_array_foreach(peers, i, peer)
-    {
-        table_cell(table, "%s", json_text(peer, "address"));
-        table_cell(table, "%lld", (long long)json_whole(peer, "port"));
-        table_cell(table, "%s", json_flag(peer, "seeder") ? "seeder" : "leecher");
-        table_cell(table, "%s ago", text_span(age, json_whole(peer, "age")));
-    }
-    table_print(table, out);
+    return json_flag(peer, member) ? "seeder" : "leecher";
 }
+
+static const char *ago(const json_t *peer, const char *member, char *text)
+{
+    char age[TEXT_SIZE];
+
+    snprintf(text, TABLE_CELL_SIZE, "%s ago", text_span(age, json_whole(peer, member)));
+    return text;
+}
+
+static const struct table_column peer_columns[] = {
+    {"PEER", "address", table_text},
+    {">PORT", "port", table_whole},
+    {"IS A", "seeder", kind_of},
+    {">LAST SEEN", "age", ago},
+    {0},
+};
 
 void render_swarms_show(const json_t *result, FILE *out)
 {
@@ -64,31 +62,35 @@ void render_swarms_show(const json_t *result, FILE *out)
                 text_exact(text, json_whole(swarm, "announces_per_minute")));
         fprintf(out, "%s, owned by worker %lld\n", text_bytes(text, json_number(swarm, "memory")),
                 (long long)json_whole(swarm, "owner"));
-        print_peers(json_object_get(swarm, "peers"), out);
+        table_print(peer_columns, json_object_get(swarm, "peers"), out);
     }
 }
 
+/* The last row, of all others, has none. */
+static const char *program_of(const json_t *client, const char *member, char *text)
+{
+    const char *program = json_text(client, member);
+
+    return program[0] != '\0' || !json_object_get(client, member) ? program : "?";
+}
+
+static const struct table_column client_columns[] = {
+    {"PEER ID", "prefix", table_text},
+    {"PROGRAM", "program", program_of},
+    {"VERSION", "version", table_text},
+    {">SHARE", "share", table_percent},
+    {0},
+};
+
 void render_clients(const json_t *result, FILE *out)
 {
-    struct table *table = table_new("PEER ID|PROGRAM|VERSION|>SHARE");
-    const json_t *client;
+    json_t *rows = json_copy(json_object_get(result, "clients"));
     char text[TEXT_SIZE];
-    size_t i;
 
-    json_array_foreach(json_object_get(result, "clients"), i, client)
-    {
-        const char *program = json_text(client, "program");
-
-        table_cell(table, "%s", json_text(client, "prefix"));
-        table_cell(table, "%s", program[0] != '\0' ? program : "?");
-        table_cell(table, "%s", json_text(client, "version"));
-        table_cell(table, "%s", text_percent(text, json_number(client, "share")));
-    }
-    table_cell(table, "others");
-    table_cell(table, "%s", "");
-    table_cell(table, "%s", "");
-    table_cell(table, "%s", text_percent(text, json_number(result, "others_share")));
-    table_print(table, out);
+    json_array_append_new(rows, json_pack("{s:s, s:f}", "prefix", "others", "share",
+                                          json_number(result, "others_share")));
+    table_print(client_columns, rows, out);
+    json_decref(rows);
     fprintf(out, "%s announces counted, one in %lld, of about the last ten minutes\n",
             text_exact(text, json_whole(result, "announces")),
             (long long)json_whole(result, "sampled_of"));

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <math.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "text.h"
@@ -172,92 +170,4 @@ struct text_fill text_fill(const json_t *tables, const char *name)
     text_count(fill.now, json_number(tables, name));
     text_percent(fill.percent, fill.share);
     return fill;
-}
-
-/* Tables ----------------------------------------------------------------------------------- */
-
-enum { COLUMNS_MAX = 16, GAP = 2 };
-
-struct table {
-    unsigned columns;
-    bool right[COLUMNS_MAX];
-    unsigned width[COLUMNS_MAX];
-    char **cells; /* the header's first */
-    size_t count, size;
-};
-
-static void add_cell(struct table *table, char *cell)
-{
-    unsigned column = (unsigned)(table->count % table->columns);
-    unsigned width = (unsigned)strlen(cell);
-
-    if (table->count == table->size) {
-        table->size = table->size * 2 + 64;
-        table->cells = realloc(table->cells, table->size * sizeof(*table->cells));
-        if (!table->cells)
-            abort();
-    }
-    table->cells[table->count++] = cell;
-    if (width > table->width[column])
-        table->width[column] = width;
-}
-
-struct table *table_new(const char *header)
-{
-    struct table *table = calloc(1, sizeof(*table));
-    char *names = strdup(header), *rest = names, *name;
-
-    if (!table || !names)
-        abort();
-    table->columns = 1;
-    for (const char *c = header; *c != '\0'; c++)
-        table->columns += *c == '|';
-    for (unsigned column = 0; (name = strsep(&rest, "|")) != NULL; column++) {
-        table->right[column] = *name == '>';
-        add_cell(table, strdup(name + table->right[column]));
-    }
-    free(names);
-    return table;
-}
-
-void table_cell(struct table *table, const char *format, ...)
-{
-    va_list arguments;
-    char *cell;
-
-    va_start(arguments, format);
-    if (vasprintf(&cell, format, arguments) < 0)
-        abort();
-    va_end(arguments);
-    add_cell(table, cell);
-}
-
-static void print_cell(const struct table *table, size_t i, FILE *out)
-{
-    unsigned column = (unsigned)(i % table->columns);
-    bool last = column + 1 == table->columns;
-    int width = (int)table->width[column];
-
-    if (table->right[column])
-        fprintf(out, "%*s", width, table->cells[i]);
-    else
-        fprintf(out, "%-*s", last ? 0 : width, table->cells[i]);
-    if (!last)
-        fprintf(out, "%*s", GAP, "");
-}
-
-void table_print(struct table *table, FILE *out)
-{
-    for (size_t i = 0; i < table->count; i++) {
-        if (i == 0)
-            fputs(text_style(TEXT_DIM), out);
-        print_cell(table, i, out);
-        if (i + 1 == table->columns)
-            fputs(text_style(TEXT_PLAIN), out);
-        if ((i + 1) % table->columns == 0)
-            fputc('\n', out);
-        free(table->cells[i]);
-    }
-    free(table->cells);
-    free(table);
 }

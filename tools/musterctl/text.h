@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Numbers for people, and tables. */
+/* Numbers for people, and what a JSON object holds. */
 #pragma once
 
 #include <jansson.h>
@@ -38,13 +38,3 @@ struct text_fill {
     char now[TEXT_SIZE], limit[TEXT_SIZE], percent[TEXT_SIZE];
 };
 struct text_fill text_fill(const json_t *tables, const char *name);
-
-/*
- * A table: cells are added row by row, left to right; a column is as wide as its widest cell.
- * `header` has the columns' names separated by '|'; a name that begins with '>' is aligned to the
- * right.
- */
-struct table;
-struct table *table_new(const char *header);
-void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void table_print(struct table *table, FILE *out); /* and frees it */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "render.h"
+#include "table.h"
 #include "text.h"
 #include "top.h"
 
@@ -115,73 +116,61 @@ static void draw_fill(const json_t *tables, const char *name, FILE *out)
     fprintf(out, "%s %s of %s\n", text_style(TEXT_PLAIN), fill.percent, fill.limit);
 }
 
-static void draw_workers(const json_t *workers, FILE *out)
+static const char *worker_number(const json_t *worker, const char *member, char *text)
 {
-    struct table *table =
-        table_new("WORKER|>CORE|LOAD|>|>IN/S|>OUT/S|>DROPPED/S|>BURST|>P50|>P99|>PEERS");
-    const json_t *worker;
-    char text[TEXT_SIZE];
-    size_t i;
-
-    json_array_foreach(workers, i, worker)
-    {
-        char bar[BAR_WIDTH + 4] = "";
-        FILE *drawn = fmemopen(bar, sizeof(bar), "w");
-
-        text_bar(drawn, json_number(worker, "load"), BAR_WIDTH);
-        fclose(drawn);
-        table_cell(table, json_flag(worker, "alive") ? "%lld" : "%lld STUCK",
-                   (long long)json_whole(worker, "worker"));
-        table_cell(table, "%lld", (long long)json_whole(worker, "core"));
-        table_cell(table, "%s", bar);
-        table_cell(table, "%s", text_percent(text, json_number(worker, "load")));
-        table_cell(table, "%s", text_count(text, json_number(worker, "received")));
-        table_cell(table, "%s", text_count(text, json_number(worker, "sent")));
-        table_cell(table, "%s", text_count(text, json_number(worker, "dropped")));
-        table_cell(table, "%.1f", json_number(worker, "burst_mean"));
-        table_cell(table, "%s", text_time(text, json_number(worker, "service_p50")));
-        table_cell(table, "%s", text_time(text, json_number(worker, "service_p99")));
-        table_cell(table, "%s", text_count(text, json_number(worker, "peers")));
-    }
-    table_print(table, out);
-    fputc('\n', out);
+    snprintf(text, TABLE_CELL_SIZE, json_flag(worker, "alive") ? "%lld" : "%lld STUCK",
+             (long long)json_whole(worker, member));
+    return text;
 }
 
-static void draw_drops(const json_t *drops, FILE *out)
+static const char *load_bar(const json_t *worker, const char *member, char *text)
 {
-    struct table *table = table_new("DROPPED BY|REASON|>PER SECOND|MEANING");
-    const json_t *drop;
-    char text[TEXT_SIZE];
-    size_t i;
+    FILE *out = fmemopen(text, TABLE_CELL_SIZE, "w");
 
-    json_array_foreach(drops, i, drop)
-    {
-        table_cell(table, "%s", json_text(drop, "where"));
-        table_cell(table, "%s", json_text(drop, "reason"));
-        table_cell(table, "%s", text_count(text, json_number(drop, "rate")));
-        table_cell(table, "%s", json_text(drop, "help"));
-    }
-    table_print(table, out);
+    if (!out)
+        return "";
+    text_bar(out, json_number(worker, member), BAR_WIDTH);
+    fclose(out);
+    return text;
 }
 
-/* The last part: what the screen has no room for is not drawn. */
-static void draw_swarms(const json_t *top, FILE *out)
+static const char *beginning(const json_t *swarm, const char *member, char *text)
 {
-    struct table *table = table_new("LARGEST SWARMS|FAMILY|>SEEDERS|>LEECHERS|>ANNOUNCES/MIN");
-    const json_t *swarm;
-    char text[TEXT_SIZE];
-    size_t i;
-
-    json_array_foreach(top, i, swarm)
-    {
-        table_cell(table, "%s...", json_text(swarm, "info_hash"));
-        table_cell(table, "%s", json_text(swarm, "family"));
-        table_cell(table, "%s", text_exact(text, json_whole(swarm, "seeders")));
-        table_cell(table, "%s", text_exact(text, json_whole(swarm, "leechers")));
-        table_cell(table, "%s", text_exact(text, json_whole(swarm, "announces_per_minute")));
-    }
-    table_print(table, out);
+    snprintf(text, TABLE_CELL_SIZE, "%s...", json_text(swarm, member));
+    return text;
 }
+
+static const struct table_column worker_columns[] = {
+    {"WORKER", "worker", worker_number},
+    {">CORE", "core", table_whole},
+    {"LOAD", "load", load_bar},
+    {">", "load", table_percent},
+    {">IN/S", "received", table_count},
+    {">OUT/S", "sent", table_count},
+    {">DROPPED/S", "dropped", table_count},
+    {">BURST", "burst_mean", table_tenths},
+    {">P50", "service_p50", table_time},
+    {">P99", "service_p99", table_time},
+    {">PEERS", "peers", table_count},
+    {0},
+};
+
+static const struct table_column drop_columns[] = {
+    {"DROPPED BY", "where", table_text},
+    {"REASON", "reason", table_text},
+    {">PER SECOND", "rate", table_count},
+    {"MEANING", "help", table_text},
+    {0},
+};
+
+static const struct table_column swarm_columns[] = {
+    {"LARGEST SWARMS", "info_hash", beginning},
+    {"FAMILY", "family", table_text},
+    {">SEEDERS", "seeders", table_exact},
+    {">LEECHERS", "leechers", table_exact},
+    {">ANNOUNCES/MIN", "announces_per_minute", table_exact},
+    {0},
+};
 
 void top_draw(const json_t *live, unsigned columns, FILE *out)
 {
@@ -193,14 +182,16 @@ void top_draw(const json_t *live, unsigned columns, FILE *out)
     draw_fill(tables, "torrents", out);
     draw_fill(tables, "peers", out);
     fputc('\n', out);
-    draw_workers(json_object_get(live, "workers"), out);
+    table_print(worker_columns, json_object_get(live, "workers"), out);
+    fputc('\n', out);
     if (json_array_size(drops) > 0)
-        draw_drops(drops, out);
+        table_print(drop_columns, drops, out);
     else
         fputs("nothing was dropped\n", out);
+    /* The last part: what the screen has no room for is not drawn. */
     if (json_array_size(swarms) > 0) {
         fputc('\n', out);
-        draw_swarms(swarms, out);
+        table_print(swarm_columns, swarms, out);
     }
 }
 
