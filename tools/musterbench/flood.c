@@ -3,7 +3,6 @@
  * musterbench flood: the tables with a million info-hashes, and a million peers of one swarm, that
  * somebody chose who takes the hashes to be without a secret; against random ones.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <xxhash.h>
 
 #include "../../dataplane/swarms/swarms.h"
+#include "../workload/option_table.h"
 #include "../workload/random.h"
 #include "../workload/report.h"
 #include "bench.h"
@@ -206,28 +206,16 @@ static bool compare(struct report *report, bool torrents, double seconds)
 
 int bench_flood(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"seconds", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    struct report report;
     double seconds = 1;
     bool json = false, made;
-    int option;
+    const struct option_row table[] = {
+        {"seconds", .seconds = &seconds}, {"json", .flag = &json}, {0}};
+    struct report report;
+    int parsed = option_table_read(argc, argv, table, 0);
 
-    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        if (option == 's')
-            seconds = atof(optarg);
-        else if (option == 'j')
-            json = true;
-        else
-            break;
-    }
-    if (option != -1 || optind != argc || seconds <= 0) {
-        fputs(usage_text, option == 'h' ? stdout : stderr);
-        return option == 'h' ? 0 : 2;
+    if (parsed != 0 || seconds <= 0) {
+        fputs(usage_text, parsed > 0 ? stdout : stderr);
+        return parsed > 0 ? 0 : 2;
     }
     if (machine_pin(1))
         machine_pin(0);

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../workload/option_table.h"
 #include "../workload/report.h"
 #include "bench.h"
-#include "options.h"
 #include "team.h"
 
 enum {
@@ -53,11 +53,11 @@ static bool options_sound(const struct options *options)
            options->frames >= RIG_BURST && options->frames % RIG_BURST == 0;
 }
 
-/* As bench_options(). */
+/* As option_table_read(). */
 static int parse_options(int argc, char **argv, struct options *options)
 {
     uint32_t torrents = 0, peers = 0;
-    const struct bench_option table[] = {
+    const struct option_row table[] = {
         {"workers", .number = &options->workers},
         {"seconds", .seconds = &options->seconds},
         {"torrents", .number = &torrents},
@@ -70,7 +70,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 
     *options = (struct options){
         .seconds = 5, .workers = 2, .frames = FRAMES_DEFAULT, .pages = MACHINE_PAGES_2M};
-    parsed = bench_options(argc, argv, table, 1);
+    parsed = option_table_read(argc, argv, table, 1);
     if (parsed != 0)
         return parsed;
     if (workload_find(argv[optind], &options->workload))

@@ -64,6 +64,19 @@ const char *machine_pages_name(enum machine_pages pages)
     return names[pages];
 }
 
+int machine_pages_parse(char *text, void *pages)
+{
+    static const char *const names[] = {"1g", "2m", "4k"};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) != 0)
+            continue;
+        *(enum machine_pages *)pages = (enum machine_pages)i;
+        return 0;
+    }
+    return -1;
+}
+
 uint64_t machine_resident(void)
 {
     FILE *status = fopen("/proc/self/status", "r");

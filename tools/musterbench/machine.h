@@ -20,6 +20,9 @@ void *machine_memory(size_t size, enum machine_pages *pages);
 void machine_memory_free(void *memory, size_t size, enum machine_pages pages);
 const char *machine_pages_name(enum machine_pages pages);
 
+/* "1g", "2m" or "4k" into an enum machine_pages; 0, or -1 for anything else. */
+int machine_pages_parse(char *text, void *pages);
+
 /* Bytes of memory that this process occupies, huge pages included. */
 uint64_t machine_resident(void);
 

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "../workload/histogram.h"
+#include "../workload/option_table.h"
 #include "../workload/report.h"
 #include "bench.h"
-#include "options.h"
 #include "rig.h"
 #include "slices.h"
 
@@ -71,11 +71,11 @@ static bool options_sound(const struct options *options)
            options->frames % RIG_BURST == 0 && options->workload.peers < WORKLOAD_PEERS_MAX;
 }
 
-/* As bench_options(). */
+/* As option_table_read(). */
 static int parse_options(int argc, char **argv, struct options *options)
 {
     uint32_t torrents = 0, peers = 0;
-    const struct bench_option table[] = {
+    const struct option_row table[] = {
         {"seconds", .seconds = &options->seconds},
         {"torrents", .number = &torrents},
         {"peers", .number = &peers},
@@ -84,7 +84,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         {"offload", .flag = &options->offload},
         {"limits", .flag = &options->limits},
         {"slices", .flag = &options->slices},
-        {"pages", .pages = &options->pages},
+        {"pages", .parse = machine_pages_parse, .into = &options->pages},
         {"frames", .number = &options->frames},
         {"core", .number = &options->core},
         {"json", .flag = &options->json},
@@ -97,7 +97,7 @@ static int parse_options(int argc, char **argv, struct options *options)
                                 .frames = RIG_FRAMES_DEFAULT,
                                 .headroom = MEMORY_HEADROOM,
                                 .pages = MACHINE_PAGES_2M};
-    parsed = bench_options(argc, argv, table, 1);
+    parsed = option_table_read(argc, argv, table, 1);
     if (parsed != 0)
         return parsed;
     if (workload_find(argv[optind], &options->workload))

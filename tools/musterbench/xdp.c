@@ -9,10 +9,10 @@
 
 #include "../steering_rig/steering_rig.h"
 #include "../workload/frame.h"
+#include "../workload/option_table.h"
 #include "../workload/report.h"
 #include "bench.h"
 #include "machine.h"
-#include "options.h"
 #include "replay.h"
 
 enum {
@@ -253,10 +253,10 @@ static const char usage_text[] = "usage: musterbench xdp [OPTION...]\n"
                                  "  --core N        pin to this core (1, if there are two)\n"
                                  "  --json          for scripts\n";
 
-/* As bench_options(). */
+/* As option_table_read(). */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    const struct bench_option table[] = {
+    const struct option_row table[] = {
         {"repeat", .number = &options->repeat},
         {"runs", .number = &options->runs},
         {"bare", .flag = &options->bare},
@@ -272,7 +272,7 @@ static int parse_options(int argc, char **argv, struct options *options)
                                 .repeat = 1000000,
                                 .runs = 5,
                                 .core = 1};
-    parsed = bench_options(argc, argv, table, 0);
+    parsed = option_table_read(argc, argv, table, 0);
     if (parsed != 0)
         return parsed;
     return options->repeat > 0 && options->repeat <= 100000000 && options->runs > 0 &&

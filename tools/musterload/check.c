@@ -18,24 +18,7 @@ struct reply {
     bool closely;
 };
 
-/* RFC 1071; 0xffff over data that holds its own right checksum. */
-static uint32_t sum_words(const uint8_t *bytes, unsigned length, uint32_t sum)
-{
-    uint16_t word;
-
-    for (; length >= 2; bytes += 2, length -= 2) {
-        memcpy(&word, bytes, sizeof(word));
-        sum += word;
-    }
-    return length ? sum + *bytes : sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)((sum & 0xffff) + (sum >> 16));
-}
-
+/* Data that holds its own right checksum has 0 for its checksum. */
 static bool checksums_right(const struct reply *reply)
 {
     const struct wire_udp *udp = (const void *)(reply->frame + reply->transport);
@@ -44,15 +27,15 @@ static bool checksums_right(const struct reply *reply)
     uint32_t sum = htobe16(WIRE_IPPROTO_UDP) + (uint32_t)udp->length;
 
     if (reply->family == SWARMS_IPV4) {
-        if (fold(sum_words(ip, sizeof(struct wire_ipv4), 0)) != 0xffff)
+        if (frame_checksum(frame_sum(ip, sizeof(struct wire_ipv4), 0)) != 0)
             return false;
-        sum = sum_words(ip + 12, 8, sum);
+        sum = frame_sum(ip + 12, 8, sum);
         if (udp->checksum == 0)
             return true;
     } else {
-        sum = sum_words(ip + 8, 32, sum);
+        sum = frame_sum(ip + 8, 32, sum);
     }
-    return fold(sum_words((const uint8_t *)udp, udp_length, sum)) == 0xffff;
+    return frame_checksum(frame_sum(udp, udp_length, sum)) == 0;
 }
 
 /* Else it is what the kernel at the other end says to its neighbours: ARP, ICMP, IGMP. */

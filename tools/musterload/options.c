@@ -2,11 +2,12 @@
 #include "options.h"
 
 #include <arpa/inet.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "../workload/option_table.h"
 
 enum {
     WINDOW_DEFAULT = 512,
@@ -54,7 +55,7 @@ static const char usage_text[] =
     "  --samples FILE     a line of JSON there for every 2 seconds of a step\n"
     "  --json             for scripts\n";
 
-static int parse_port(const char *text, struct dataplane_port_config *port)
+static int parse_port(char *text, void *into)
 {
     static const struct {
         const char *name;
@@ -65,40 +66,47 @@ static int parse_port(const char *text, struct dataplane_port_config *port)
         {"af_xdp", DATAPLANE_AF_XDP, false}, {"pci", DATAPLANE_PCI, false},
         {"vdev", DATAPLANE_VDEV, false},
     };
-    const char *colon = strchr(text, ':');
+    struct dataplane_port_config *port = into;
+    const char *kind = strsep(&text, ":");
 
-    for (size_t i = 0; colon && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (strlen(kinds[i].name) != (size_t)(colon - text) ||
-            strncmp(text, kinds[i].name, (size_t)(colon - text)) != 0)
+    for (size_t i = 0; text && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(kinds[i].name, kind) != 0)
             continue;
         port->kind = kinds[i].kind;
         port->memif_server = kinds[i].server;
         port->queues = 1;
         port->mtu = MTU;
-        return snprintf(port->device, sizeof(port->device), "%s", colon + 1) <
-                       (int)sizeof(port->device)
+        return snprintf(port->device, sizeof(port->device), "%s", text) < (int)sizeof(port->device)
                    ? 0
                    : -1;
     }
     return -1;
 }
 
-static int parse_mac(const char *text, uint8_t mac[6])
+static int parse_mac(char *text, void *into)
 {
+    uint8_t *mac = into;
+
     return sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2], &mac[3],
                   &mac[4], &mac[5]) == 6
                ? 0
                : -1;
 }
 
-static int parse_tracker(const char *text, struct frame_tracker *tracker)
+static int parse_tracker(char *text, void *into)
 {
+    struct frame_tracker *tracker = into;
     char address[INET_ADDRSTRLEN];
 
     return sscanf(text, "%15[0-9.]:%hu", address, &tracker->port) == 2 && tracker->port > 0 &&
                    inet_pton(AF_INET, address, tracker->ipv4) == 1
                ? 0
                : -1;
+}
+
+static int parse_ipv6(char *text, void *into)
+{
+    return inet_pton(AF_INET6, text, into) == 1 ? 0 : -1;
 }
 
 static int parse_mix(const char *text, struct workload *workload)
@@ -126,8 +134,10 @@ static int parse_step(const char *text, struct options_step *step)
     return end != text && *end == '\0' && step->value > 0 ? 0 : -1;
 }
 
-static int parse_load(char *text, struct options *options)
+static int parse_load(char *text, void *into)
 {
+    struct options *options = into;
+
     options->steps_count = 0;
     for (char *word = strtok(text, ","); word; word = strtok(NULL, ",")) {
         if (options->steps_count == OPTIONS_STEPS_MAX ||
@@ -141,7 +151,6 @@ static int parse_load(char *text, struct options *options)
 static void set_defaults(struct options *options)
 {
     *options = (struct options){
-        .populate = true,
         .tracker = {.ethernet = {0x02, 0, 0, 0, 0, 0x01},
                     .client_ethernet = {0x02, 0, 0, 0, 0, 0x02},
                     .ipv4 = {198, 18, 0, 1},
@@ -152,175 +161,56 @@ static void set_defaults(struct options *options)
         .seconds = 5,
         .warmup = 1,
         .window = WINDOW_DEFAULT,
-        .dataplane = {.huge_pages = true, .ports_count = 1},
+        .dataplane = {.ports_count = 1},
     };
     snprintf(options->dataplane.file_prefix, sizeof(options->dataplane.file_prefix),
              "musterload-%d", getpid());
 }
 
-/* Of the options that change a workload: applied when all are known. */
-struct changes {
-    uint32_t torrents, peers, numwant;
+/* What isn't taken as it was said. */
+struct said {
+    bool no_populate, no_huge;
+    unsigned server_pid;
+    unsigned torrents, peers, numwant; /* of the workload; 0: its own */
     const char *mix;
 };
 
-enum {
-    PORT = 256,
-    TRACKER,
-    TRACKER6,
-    TRACKER_MAC,
-    MAC,
-    LOAD,
-    WINDOW,
-    SECONDS,
-    TORRENTS,
-    PEERS,
-    NUMWANT,
-    MIX,
-    INVALID,
-    NO_POPULATE,
-    POPULATE_WINDOW,
-    ECHOED,
-    CHECK_ALL,
-    LENIENT,
-    SERVER_PID,
-    WRITE_HASHES,
-    CORE,
-    NO_HUGE,
-    SAMPLES,
-    JSON,
-    HELP,
-};
-
-static const struct option option_names[] = {
-    {"port", required_argument, NULL, PORT},
-    {"tracker", required_argument, NULL, TRACKER},
-    {"tracker6", required_argument, NULL, TRACKER6},
-    {"tracker-mac", required_argument, NULL, TRACKER_MAC},
-    {"mac", required_argument, NULL, MAC},
-    {"load", required_argument, NULL, LOAD},
-    {"window", required_argument, NULL, WINDOW},
-    {"seconds", required_argument, NULL, SECONDS},
-    {"torrents", required_argument, NULL, TORRENTS},
-    {"peers", required_argument, NULL, PEERS},
-    {"numwant", required_argument, NULL, NUMWANT},
-    {"mix", required_argument, NULL, MIX},
-    {"invalid", required_argument, NULL, INVALID},
-    {"no-populate", no_argument, NULL, NO_POPULATE},
-    {"populate-window", required_argument, NULL, POPULATE_WINDOW},
-    {"echoed", no_argument, NULL, ECHOED},
-    {"check-all", no_argument, NULL, CHECK_ALL},
-    {"lenient", no_argument, NULL, LENIENT},
-    {"server-pid", required_argument, NULL, SERVER_PID},
-    {"write-hashes", required_argument, NULL, WRITE_HASHES},
-    {"core", required_argument, NULL, CORE},
-    {"no-huge", no_argument, NULL, NO_HUGE},
-    {"samples", required_argument, NULL, SAMPLES},
-    {"json", no_argument, NULL, JSON},
-    {"help", no_argument, NULL, HELP},
-    {NULL, 0, NULL, 0},
-};
-
-/* Options with a text to be parsed. */
-static int take_text(int option, char *text, struct options *options)
+static int read_options(int argc, char **argv, struct options *options, struct said *said)
 {
-    switch (option) {
-    case PORT:
-        return parse_port(text, &options->dataplane.ports[0]);
-    case TRACKER:
-        return parse_tracker(text, &options->tracker);
-    case TRACKER6:
-        return inet_pton(AF_INET6, text, options->tracker.ipv6) == 1 ? 0 : -1;
-    case TRACKER_MAC:
-        return parse_mac(text, options->tracker.ethernet);
-    case MAC:
-        return parse_mac(text, options->tracker.client_ethernet);
-    case LOAD:
-        return parse_load(text, options);
-    default:
-        return -1;
-    }
+    struct dataplane_config *dataplane = &options->dataplane;
+    struct frame_tracker *tracker = &options->tracker;
+    const struct option_row table[] = {
+        {"port", .parse = parse_port, .into = &dataplane->ports[0]},
+        {"tracker", .parse = parse_tracker, .into = tracker},
+        {"tracker6", .parse = parse_ipv6, .into = tracker->ipv6},
+        {"tracker-mac", .parse = parse_mac, .into = tracker->ethernet},
+        {"mac", .parse = parse_mac, .into = tracker->client_ethernet},
+        {"load", .parse = parse_load, .into = options},
+        {"window", .number = &options->window},
+        {"seconds", .seconds = &options->seconds},
+        {"torrents", .number = &said->torrents},
+        {"peers", .number = &said->peers},
+        {"numwant", .number = &said->numwant},
+        {"mix", .text = &said->mix},
+        {"invalid", .number = &options->invalid_percent},
+        {"no-populate", .flag = &said->no_populate},
+        {"populate-window", .number = &options->populate_window},
+        {"echoed", .flag = &options->echoed},
+        {"check-all", .flag = &options->check_all},
+        {"lenient", .flag = &options->lenient},
+        {"server-pid", .number = &said->server_pid},
+        {"write-hashes", .text = &options->hashes_file},
+        {"core", .number = &dataplane->control_core},
+        {"no-huge", .flag = &said->no_huge},
+        {"samples", .text = &options->samples},
+        {"json", .flag = &options->json},
+        {0},
+    };
+
+    return option_table_read(argc, argv, table, 1);
 }
 
-static int take_flag(int option, struct options *options)
-{
-    switch (option) {
-    case NO_POPULATE:
-        options->populate = false;
-        break;
-    case ECHOED:
-        options->echoed = true;
-        options->populate = false;
-        break;
-    case CHECK_ALL:
-        options->check_all = true;
-        break;
-    case LENIENT:
-        options->lenient = true;
-        break;
-    case NO_HUGE:
-        options->dataplane.huge_pages = false;
-        break;
-    case JSON:
-        options->json = true;
-        break;
-    default:
-        return -1;
-    }
-    return 0;
-}
-
-/* Options that are a number, a name or a flag. */
-static int take_option(int option, struct options *options, struct changes *changes)
-{
-    static char none[] = "";
-    char *text = optarg ? optarg : none;
-    unsigned number = (unsigned)strtoul(text, NULL, 0);
-
-    switch (option) {
-    case WINDOW:
-        options->window = number;
-        break;
-    case POPULATE_WINDOW:
-        options->populate_window = number;
-        break;
-    case SECONDS:
-        options->seconds = atof(text);
-        break;
-    case TORRENTS:
-        changes->torrents = number;
-        break;
-    case PEERS:
-        changes->peers = number;
-        break;
-    case NUMWANT:
-        changes->numwant = number;
-        break;
-    case MIX:
-        changes->mix = text;
-        break;
-    case INVALID:
-        options->invalid_percent = number;
-        break;
-    case SERVER_PID:
-        options->server_pid = (int)number;
-        break;
-    case WRITE_HASHES:
-        options->hashes_file = optarg;
-        break;
-    case CORE:
-        options->dataplane.control_core = number;
-        break;
-    case SAMPLES:
-        options->samples = text;
-        break;
-    default:
-        return optarg ? take_text(option, text, options) : take_flag(option, options);
-    }
-    return 0;
-}
-
-static int find_workload(const char *name, const struct changes *changes, struct options *options)
+static int find_workload(const char *name, const struct said *said, struct options *options)
 {
     if (strcmp(name, "bounce") == 0) {
         options->bounce = true;
@@ -328,10 +218,10 @@ static int find_workload(const char *name, const struct changes *changes, struct
     }
     if (workload_find(name, &options->workload))
         return -1;
-    workload_scale(&options->workload, changes->torrents, changes->peers);
-    if (changes->numwant > 0)
-        options->workload.numwant = (uint16_t)changes->numwant;
-    return changes->mix ? parse_mix(changes->mix, &options->workload) : 0;
+    workload_scale(&options->workload, said->torrents, said->peers);
+    if (said->numwant > 0)
+        options->workload.numwant = (uint16_t)said->numwant;
+    return said->mix ? parse_mix(said->mix, &options->workload) : 0;
 }
 
 static bool sound(const struct options *options)
@@ -344,24 +234,23 @@ static bool sound(const struct options *options)
 
 int options_parse(int argc, char **argv, struct options *options)
 {
-    struct changes changes = {0};
-    int option;
+    struct said said = {0};
+    int parsed;
 
     set_defaults(options);
-    while ((option = getopt_long(argc, argv, "", option_names, NULL)) != -1) {
-        if (option == HELP) {
-            printf(usage_text, workload_names());
-            return 1;
-        }
-        if (option == '?' || take_option(option, options, &changes))
-            goto wrong;
+    parsed = read_options(argc, argv, options, &said);
+    if (parsed == OPTION_TABLE_HELP) {
+        printf(usage_text, workload_names());
+        return 1;
     }
-    if (optind != argc - 1 || find_workload(argv[optind], &changes, options) || !sound(options))
-        goto wrong;
+    if (parsed != 0 || find_workload(argv[optind], &said, options) || !sound(options)) {
+        fprintf(stderr, usage_text, workload_names());
+        return -1;
+    }
+    options->populate = !said.no_populate && !options->echoed;
+    options->dataplane.huge_pages = !said.no_huge;
+    options->server_pid = (int)said.server_pid;
     if (options->populate_window == 0)
         options->populate_window = options->window;
     return 0;
-wrong:
-    fprintf(stderr, usage_text, workload_names());
-    return -1;
 }

@@ -4,8 +4,7 @@
 #include <endian.h>
 #include <string.h>
 
-/* RFC 1071, over 16-bit words in memory's order. */
-static uint32_t sum_words(const void *data, unsigned length, uint32_t sum)
+uint32_t frame_sum(const void *data, unsigned length, uint32_t sum)
 {
     const uint8_t *bytes = data;
     uint16_t word;
@@ -17,7 +16,7 @@ static uint32_t sum_words(const void *data, unsigned length, uint32_t sum)
     return length ? sum + *bytes : sum;
 }
 
-static uint16_t sum_finish(uint32_t sum)
+uint16_t frame_checksum(uint32_t sum)
 {
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
@@ -44,7 +43,7 @@ void frame_templates_init(struct frame_templates *templates, const struct frame_
             ipv4->ttl = WIRE_TTL;
             ipv4->protocol = WIRE_IPPROTO_UDP;
             memcpy(&ipv4->destination, tracker->ipv4, sizeof(ipv4->destination));
-            templates->ipv4_sum = sum_words(ipv4, sizeof(*ipv4), 0);
+            templates->ipv4_sum = frame_sum(ipv4, sizeof(*ipv4), 0);
         } else {
             eth->ethertype = htobe16(WIRE_ETHERTYPE_IPV6);
             ipv6->version_class_flow = htobe32(6u << 28);
@@ -61,8 +60,8 @@ static void finish_ipv4(const struct frame_templates *templates, const struct wo
     ipv4->total_length = htobe16((uint16_t)(sizeof(*ipv4) + udp_length));
     memcpy(&ipv4->source, peer->address, sizeof(ipv4->source));
     memcpy(&udp->source_port, peer->address + sizeof(ipv4->source), sizeof(udp->source_port));
-    ipv4->checksum = sum_finish(
-        sum_words(&ipv4->source, sizeof(ipv4->source), templates->ipv4_sum + ipv4->total_length));
+    ipv4->checksum = frame_checksum(
+        frame_sum(&ipv4->source, sizeof(ipv4->source), templates->ipv4_sum + ipv4->total_length));
 }
 
 static void finish_ipv6(const struct workload_peer *peer, uint16_t udp_length,
@@ -73,9 +72,9 @@ static void finish_ipv6(const struct workload_peer *peer, uint16_t udp_length,
     ipv6->payload_length = htobe16(udp_length);
     memcpy(ipv6->source, peer->address, sizeof(ipv6->source));
     memcpy(&udp->source_port, peer->address + sizeof(ipv6->source), sizeof(udp->source_port));
-    sum = sum_words(ipv6->source, 2 * sizeof(ipv6->source),
+    sum = frame_sum(ipv6->source, 2 * sizeof(ipv6->source),
                     htobe16(udp_length) + htobe16(WIRE_IPPROTO_UDP));
-    udp->checksum = sum_finish(sum_words(udp, udp_length, sum));
+    udp->checksum = frame_checksum(frame_sum(udp, udp_length, sum));
     if (udp->checksum == 0)
         udp->checksum = 0xffff;
 }

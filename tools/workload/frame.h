@@ -46,6 +46,10 @@ unsigned frame_scrape(const struct frame_templates *templates, const struct work
                       uint64_t connection_id, uint32_t transaction_id, const uint32_t torrents[],
                       unsigned count, uint8_t *frame);
 
+/* RFC 1071: adds 16-bit words in memory's order to a sum, and makes a checksum of it. */
+uint32_t frame_sum(const void *data, unsigned length, uint32_t sum);
+uint16_t frame_checksum(uint32_t sum);
+
 /* Offset of the BEP 15 message. */
 static inline unsigned frame_payload(unsigned family)
 {
