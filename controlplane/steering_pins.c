@@ -64,13 +64,16 @@ int steering_pins_lock(char *error)
         return -ENODEV;
     }
     if (mkdir(LOCK_PATH, 0700) != 0 && errno != EEXIST) {
-        snprintf(error, STEERING_ERROR_SIZE, "can't make " LOCK_PATH ": %m: start as root");
-        return -errno;
+        int reason = errno;
+        snprintf(error, STEERING_ERROR_SIZE, "can't make " LOCK_PATH ": %s: start as root",
+                 strerror(reason));
+        return -reason;
     }
     lock = open(LOCK_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0) {
-        snprintf(error, STEERING_ERROR_SIZE, "can't open " LOCK_PATH ": %m");
-        return -errno;
+        int reason = errno;
+        snprintf(error, STEERING_ERROR_SIZE, "can't open " LOCK_PATH ": %s", strerror(reason));
+        return -reason;
     }
     if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
         close(lock);

@@ -67,10 +67,12 @@ static int load(struct bpf_object *object, const char *path, char *error)
     struct bpf_program *program = bpf_object__next_program(object, NULL);
     char *log = calloc(1, VERIFIER_LOG_SIZE);
     char words[WORDS_SIZE];
-    int result = -ENOMEM;
+    int result = log ? -EINVAL : -ENOMEM;
 
-    if (!log || !program)
+    if (!log || !program) {
+        snprintf(error, STEERING_ERROR_SIZE, log ? "%s holds no program" : "%s: no memory", path);
         goto out;
+    }
     bpf_program__set_log_buf(program, log, VERIFIER_LOG_SIZE);
     libbpf_words[0] = '\0';
     result = bpf_object__load(object);

@@ -11,6 +11,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
+#include <rte_mempool.h>
 
 #include "eal.h"
 #include "worker.h"
@@ -97,13 +98,14 @@ static unsigned worker_of(const struct dataplane_config *config, unsigned port, 
     return (before + queue) % config->workers;
 }
 
-/* Packets that workers may hold outside of a port's rings: at hand, arriving, and in the rings. */
+/* Packets that workers may hold outside of a port's rings: at hand, arriving, in the rings between
+ * them, and in each core's cache of the pool. */
 static unsigned in_flight(const struct dataplane_config *config)
 {
     unsigned rings = config->workers > 1 ? 2 * WORKER_RING_SLOTS : 0;
 
-    /* 512: a core's cache of the pool */
-    return rings + config->workers * (SWARMS_BURST_MAX + WORKER_TAKE_MAX + 512);
+    return rings +
+           config->workers * (SWARMS_BURST_MAX + WORKER_TAKE_MAX + RTE_MEMPOOL_CACHE_MAX_SIZE);
 }
 
 static int open_port(struct dataplane *dataplane, unsigned index, char *error, size_t size)
@@ -350,9 +352,9 @@ void dataplane_stop(struct dataplane *dataplane)
         rte_eal_wait_lcore(eal_lcore(i));
     for (unsigned i = 0; i < dataplane->ports_started; i++)
         port_stop(&dataplane->ports[i]);
-    for (unsigned i = 0; i < dataplane->config.ports_count; i++)
+    for (unsigned i = 0; i < DATAPLANE_PORTS_MAX; i++)
         port_close(&dataplane->ports[i]);
-    for (unsigned i = 0; i < dataplane->config.workers && i < DATAPLANE_WORKERS_MAX; i++)
+    for (unsigned i = 0; i < DATAPLANE_WORKERS_MAX; i++)
         free_worker(dataplane->workers[i], dataplane->config.workers);
     if (dataplane->eal)
         eal_stop();

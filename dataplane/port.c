@@ -9,22 +9,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <rte_dev.h>
-#include <rte_eal_memconfig.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
 #include "memif.h"
+#include "port_device.h"
 #include "request.h"
 
 enum {
-    /* Packets that a queue holds while its worker is elsewhere: 100 us at 10 M/s. */
-    DESCRIPTORS_DEFAULT = 1024,
-
     /* net_af_xdp fills its ring with twice its own default and ignores what is asked for. */
-    DESCRIPTORS_AF_XDP = 2048,
-    AF_XDP_FILL_RING = 2 * DESCRIPTORS_AF_XDP,
+    AF_XDP_FILL_RING = 2 * PORT_DESCRIPTORS_AF_XDP,
 
     /* Of an mbuf: the longest request (two tags, IPv4 options, 74 info-hashes), rounded up. */
     FRAME_BYTES_MIN = 2048,
@@ -38,14 +33,6 @@ enum {
     POOL_CACHE = 256,
 };
 
-/* A power of two: AF_XDP and memif have no other rings. */
-static unsigned descriptors_of(const struct dataplane_port_config *config)
-{
-    if (config->descriptors > 0)
-        return rte_align32pow2(config->descriptors);
-    return config->kind == DATAPLANE_AF_XDP ? DESCRIPTORS_AF_XDP : DESCRIPTORS_DEFAULT;
-}
-
 static unsigned frame_bytes_of(const struct dataplane_port_config *config)
 {
     unsigned bytes = RTE_ALIGN_CEIL(config->mtu + FRAME_OVERHEAD, RTE_CACHE_LINE_SIZE);
@@ -58,7 +45,7 @@ static unsigned frame_bytes_of(const struct dataplane_port_config *config)
 /* Mbufs of a queue: what its rings and the workers may hold, and what their caches keep. */
 static unsigned mbufs_of(const struct dataplane_port_config *config, unsigned in_flight)
 {
-    unsigned held = 2 * descriptors_of(config) + in_flight + 2 * POOL_CACHE;
+    unsigned held = 2 * port_descriptors(config) + in_flight + 2 * POOL_CACHE;
 
     if (config->kind == DATAPLANE_AF_XDP)
         held += AF_XDP_FILL_RING;
@@ -71,135 +58,6 @@ size_t port_memory_size(const struct dataplane_port_config *config, unsigned in_
                   frame_bytes_of(config) + 2 * RTE_CACHE_LINE_SIZE;
 
     return config->queues * mbufs_of(config, in_flight) * mbuf;
-}
-
-/* Making the device ------------------------------------------------------------------------- */
-
-static int complain(char *error, size_t size, int code, const char *device, const char *what)
-{
-    snprintf(error, size, "port %s: %s: %s", device, what, strerror(-code));
-    return code;
-}
-
-static int make_vdev(const char *name, const char *args, uint16_t *id)
-{
-    int error = rte_eal_hotplug_add("vdev", name, args);
-
-    if (error)
-        return error;
-    error = rte_eth_dev_get_port_by_name(name, id);
-    if (error)
-        rte_eal_hotplug_remove("vdev", name);
-    return error;
-}
-
-static int make_af_xdp(struct port *port, unsigned index, const char *program, char *error,
-                       size_t size)
-{
-    const struct dataplane_port_config *config = port->config;
-    char args[1024];
-    int code;
-
-    port->interface = if_nametoindex(config->device);
-    if (port->interface == 0)
-        return complain(error, size, -errno, config->device,
-                        "no such network interface (ip link shows them)");
-    if (program && access(program, R_OK) != 0)
-        return complain(error, size, -errno, program, "XDP program can't be read (xdp.program)");
-    snprintf(port->name, sizeof(port->name), "net_af_xdp%u", index);
-    snprintf(args, sizeof(args), "iface=%s,start_queue=0,queue_count=%u,busy_budget=%u%s%s%s",
-             config->device, config->queues, config->busy_budget,
-             config->force_copy ? ",force_copy=1" : "", program ? ",xdp_prog=" : "",
-             program ? program : "");
-    code = make_vdev(port->name, args, &port->id);
-    return code ? complain(error, size, code, config->device,
-                           "AF_XDP doesn't work on this interface; has it that many queues "
-                           "(ethtool -l)?")
-                : 0;
-}
-
-/* A client whose packet buffers the other side can map needn't copy them into shared memory. */
-static const char *memif_role(const struct dataplane_port_config *config)
-{
-    if (config->memif_server)
-        return "server";
-    return rte_mcfg_get_single_file_segments() ? "client,zero-copy=yes" : "client";
-}
-
-static int make_memif(struct port *port, unsigned index, char *error, size_t size)
-{
-    const struct dataplane_port_config *config = port->config;
-    char args[512];
-    int code;
-
-    if (config->memif_server && unlink(config->device) != 0 && errno != ENOENT)
-        return complain(error, size, -errno, config->device, "a stale socket can't be removed");
-    snprintf(port->name, sizeof(port->name), "net_memif%u", index);
-    snprintf(args, sizeof(args), "role=%s,socket=%s,socket-abstract=no,rsize=%u",
-             memif_role(config), config->device, rte_log2_u32(descriptors_of(config)));
-    code = memif_init();
-    if (!code)
-        code = make_vdev(port->name, args, &port->id);
-    return code ? complain(error, size, code, config->device, "memif can't be made") : 0;
-}
-
-static int make_raw(struct port *port, char *error, size_t size)
-{
-    const char *device = port->config->device, *comma = strchr(device, ',');
-    size_t length = comma ? (size_t)(comma - device) : strlen(device);
-    int code;
-
-    if (length >= sizeof(port->name))
-        return complain(error, size, -ENAMETOOLONG, device, "name of the device");
-    memcpy(port->name, device, length);
-    port->name[length] = '\0';
-    code = make_vdev(port->name, comma ? comma + 1 : "", &port->id);
-    return code ? complain(error, size, code, device, "device can't be made") : 0;
-}
-
-static int find_pci(struct port *port, char *error, size_t size)
-{
-    int code = rte_eth_dev_get_port_by_name(port->config->device, &port->id);
-
-    return code ? complain(error, size, code, port->config->device,
-                           "DPDK has no driver for it, or it isn't bound to vfio-pci "
-                           "(driverctl, dpdk-devbind.py)")
-                : 0;
-}
-
-/* The kernel's side of a PCI port: an interface of the same address. */
-static int make_exception(struct port *port, unsigned index, char *error, size_t size)
-{
-    const struct dataplane_port_config *config = port->config;
-    struct rte_ether_addr address;
-    char args[128], text[RTE_ETHER_ADDR_FMT_SIZE];
-    int code = rte_eth_macaddr_get(port->id, &address);
-
-    if (!code) {
-        rte_ether_format_addr(text, sizeof(text), &address);
-        snprintf(port->exception_name, sizeof(port->exception_name), "net_tap_exception%u", index);
-        snprintf(args, sizeof(args), "iface=%s,mac=%s", config->exception, text);
-        code = make_vdev(port->exception_name, args, &port->exception);
-    }
-    return code ? complain(error, size, code, config->exception,
-                           "the exception port can't be made; is there such an interface already?")
-                : 0;
-}
-
-static int make_device(struct port *port, unsigned index, const char *xdp_program, char *error,
-                       size_t size)
-{
-    switch (port->config->kind) {
-    case DATAPLANE_AF_XDP:
-        return make_af_xdp(port, index, xdp_program, error, size);
-    case DATAPLANE_PCI:
-        return find_pci(port, error, size);
-    case DATAPLANE_MEMIF:
-        return make_memif(port, index, error, size);
-    case DATAPLANE_VDEV:
-        return make_raw(port, error, size);
-    }
-    return -EINVAL;
 }
 
 /* Queues -------------------------------------------------------------------------------------- */
@@ -253,7 +111,7 @@ static int make_queues(struct port *port, uint16_t id, bool own)
 {
     struct rte_eth_conf conf = {0};
     struct rte_eth_dev_info info;
-    uint16_t rx = (uint16_t)descriptors_of(port->config), tx = rx;
+    uint16_t rx = (uint16_t)port_descriptors(port->config), tx = rx;
     int error = rte_eth_dev_info_get(id, &info);
 
     if (error)
@@ -297,7 +155,7 @@ static int check_queues(const struct port *port, char *error, size_t size)
     unsigned most = RTE_MIN(info.max_rx_queues, info.max_tx_queues);
 
     if (code)
-        return complain(error, size, code, port->config->device, "asking the driver");
+        return port_complain(error, size, code, port->config->device, "asking the driver");
     if (port->queues <= most)
         return 0;
     snprintf(error, size, "port %s: %u queues are configured, the port has %u",
@@ -313,24 +171,25 @@ int port_open(struct port *port, const struct dataplane_port_config *config, uns
 
     *port = (struct port){.config = config, .id = PORT_NONE, .exception = PORT_NONE};
     port->queues = (uint16_t)config->queues;
-    if ((code = make_device(port, index, xdp_program, error, error_size)) ||
+    if ((code = port_device_make(port, index, xdp_program, error, error_size)) ||
         (code = check_queues(port, error, error_size)))
         goto fail;
     if (config->kind == DATAPLANE_PCI && config->exception[0] &&
-        (code = make_exception(port, index, error, error_size)))
+        (code = port_exception_make(port, index, error, error_size)))
         goto fail;
     if ((code = make_pools(port, index, memory))) {
-        complain(error, error_size, code, config->device,
-                 "no memory for packet buffers; are there enough huge pages?");
+        port_complain(error, error_size, code, config->device,
+                      "no memory for packet buffers; are there enough huge pages?");
         goto fail;
     }
     if ((code = make_queues(port, port->id, true)) ||
         (port->exception != PORT_NONE && (code = make_queues(port, port->exception, false)))) {
-        complain(error, error_size, code, config->device,
-                 config->kind == DATAPLANE_AF_XDP
-                     ? "its queues can't be set up; is another XDP program attached (ip link), "
-                       "or another process at its queues?"
-                     : "its queues can't be set up");
+        port_complain(
+            error, error_size, code, config->device,
+            config->kind == DATAPLANE_AF_XDP
+                ? "its queues can't be set up; is another XDP program attached (ip link), "
+                  "or another process at its queues?"
+                : "its queues can't be set up");
         goto fail;
     }
     find_mtu(port);
@@ -345,7 +204,7 @@ int port_start(struct port *port, char *error, size_t error_size)
     int code = rte_eth_dev_start(port->id);
 
     if (code)
-        return complain(error, error_size, code, port->config->device, "can't be started");
+        return port_complain(error, error_size, code, port->config->device, "can't be started");
     if (port->exception == PORT_NONE)
         return 0;
     rte_eth_allmulticast_enable(port->id); /* the kernel's neighbour discovery */
@@ -353,8 +212,9 @@ int port_start(struct port *port, char *error, size_t error_size)
     code = rte_eth_dev_start(port->exception);
     if (code)
         rte_eth_dev_stop(port->id);
-    return code ? complain(error, error_size, code, port->config->exception, "can't be started")
-                : 0;
+    return code
+               ? port_complain(error, error_size, code, port->config->exception, "can't be started")
+               : 0;
 }
 
 void port_stop(struct port *port)

@@ -73,6 +73,7 @@ static int clear_path(const struct sockaddr_un *address, char *error, size_t err
 static int give_to_group(const char *path, const char *name, char *error, size_t error_size)
 {
     const struct group *group;
+    int failed;
 
     if (name[0] == '\0')
         return 0;
@@ -86,8 +87,9 @@ static int give_to_group(const char *path, const char *name, char *error, size_t
     }
     if (chown(path, (uid_t)-1, group->gr_gid) == 0)
         return 0;
-    snprintf(error, error_size, "%s: can't give it to group %s: %s", path, name, strerror(errno));
-    return -errno;
+    failed = -errno;
+    snprintf(error, error_size, "%s: can't give it to group %s: %s", path, name, strerror(-failed));
+    return failed;
 }
 
 int listener_file_open(struct listener_file *listener, const char *path, const char *group,
