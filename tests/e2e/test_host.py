@@ -98,6 +98,8 @@ def test_finds_nothing_wrong_with_a_good_machine(host):
 
 @pytest.mark.parametrize("changes, subject, mend", [
     ({f"{HUGE}/free_hugepages": "10"}, "huge pages", "sysctl -w vm.nr_hugepages=1"),
+    ({f"{HUGE}/free_hugepages": "10", "proc/meminfo": "Hugepagesize:    1048576 kB"}, "huge pages",
+     "/etc/tmpfiles.d/60-muster.conf"),
     ({"proc/self/mounts": "bpf /sys/fs/bpf bpf rw 0 0"}, "hugetlbfs", "mount -t hugetlbfs"),
     ({"proc/self/mounts": "h /dev/hugepages hugetlbfs rw 0 0"}, "bpffs", "mount -t bpf bpf /sys/fs/bpf"),
     ({"proc/sys/net/core/bpf_jit_enable": "0"}, "BPF compiler", "sysctl -w net.core.bpf_jit_enable=1"),
