@@ -324,7 +324,8 @@ struct observation_worker_rates observation_worker_rates(const struct observatio
 
     for (unsigned bucket = 0; bucket < HISTOGRAM_BURST; bucket++)
         bursts += rate(end->burst_sizes[bucket], begin->burst_sizes[bucket], time);
-    rates.burst_mean = bursts > 0 ? rates.received / bursts : 0;
+    rates.burst_mean =
+        bursts > 0 ? rate(end->burst_packets, begin->burst_packets, time) / bursts : 0;
     service_growth(end->service_times, begin->service_times, service);
     rates.service_p50 = observation_service_quantile(service, 0.5);
     rates.service_p99 = observation_service_quantile(service, 0.99);

@@ -394,6 +394,8 @@ void dataplane_worker_info(struct dataplane *dataplane, unsigned worker,
         .huge_pages = from->tables.huge,
         .cycles_busy = report.cycles_busy,
         .cycles_total = report.cycles_total,
+        .burst_packets = report.burst_packets,
+        .burst_cycles = report.burst_cycles,
         .swarms = report.swarms,
     };
     dataplane->loops_seen[worker] = report.loops;

@@ -130,6 +130,7 @@ struct dataplane_worker_info {
     bool alive;      /* went through its loop since the last call */
     bool huge_pages; /* its tables are on huge pages */
     uint64_t cycles_busy, cycles_total;
+    uint64_t burst_packets, burst_cycles; /* of all bursts together */
     uint64_t counters[COUNTERS];
     uint64_t burst_sizes[HISTOGRAM_BURST];     /* bursts by size, see counters.h */
     uint64_t service_times[HISTOGRAM_SERVICE]; /* bursts by time, see counters.h */

@@ -59,6 +59,8 @@ static void note_burst(struct worker_report *report, unsigned count, uint64_t cy
 
     if (time_bucket >= HISTOGRAM_SERVICE)
         time_bucket = HISTOGRAM_SERVICE - 1;
+    report->burst_packets += count;
+    report->burst_cycles += cycles;
     report->burst_sizes[size_bucket]++;
     report->service_times[time_bucket]++;
 }

@@ -48,6 +48,7 @@ struct worker_transmit {
 struct worker_report {
     uint64_t loops;
     uint64_t cycles_busy, cycles_total;
+    uint64_t burst_packets, burst_cycles; /* of all bursts together */
     uint64_t counters[COUNTERS];
     uint64_t burst_sizes[HISTOGRAM_BURST];
     uint64_t service_times[HISTOGRAM_SERVICE];

@@ -52,6 +52,16 @@ def test_histograms_are_whole(musterd):
         assert values[-1] == musterd.metric(f"{name}_count", worker="0")
 
 
+def test_bursts_hold_what_was_received_or_handed_over(testbed, musterd, info_hash):
+    with testbed.tracker(client=21) as tracker:
+        for torrent in range(20):
+            tracker.announce(info_hash[:-1] + bytes([torrent]))
+    handed = ("muster_received_total", "muster_handed_off_total", "muster_handed_back_total")
+    assert musterd.metric("muster_handed_off_total") > 0
+    wait_until(lambda: musterd.metric("muster_burst_packets_sum") == sum(map(musterd.metric, handed)),
+               what="all packets are in bursts")
+
+
 def test_every_metric_of_the_documentation_is_announced(musterd):
     text = musterd.http("/metrics")[1]
     rows = [line.split("`")[1] for line in (ROOT / "docs/metrics.md").read_text().splitlines()

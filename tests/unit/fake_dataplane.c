@@ -70,6 +70,8 @@ static void advance_worker(struct dataplane_worker_info *info, double requests, 
     counters[COUNTER_DROP_connection_id] += (uint64_t)(requests * 0.03);
     counters[COUNTER_DROP_limited] += (uint64_t)(requests * 0.015);
     counters[COUNTER_DROP_short_request] += (uint64_t)(requests * 0.005);
+    info->burst_packets += (uint64_t)(requests * 0.9);
+    info->burst_cycles += (uint64_t)(requests * 300);
     info->burst_sizes[2] += (uint64_t)(requests / 8);
     info->burst_sizes[3] += (uint64_t)(requests / 16);
     for (unsigned bucket = 1; bucket < 8; bucket++)

@@ -4,14 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../console_state.h"
 #include "commands.h"
 
 static struct access_list *list_of(const struct call *call)
 {
-    const struct console *console = call_context(call);
-
-    return access_control_list(console->controlplane->access);
+    return access_control_list(command_controlplane(call)->access);
 }
 
 static void fail(struct call *call, int error, const char *explanation)
@@ -123,9 +120,8 @@ void command_access_del(struct call *call)
 
 void command_access_load(struct call *call)
 {
-    const struct console *console = call_context(call);
-    int error =
-        controlplane_load_access(console->controlplane, call_text(call, "file"), on_loaded, call);
+    int error = controlplane_load_access(command_controlplane(call), call_text(call, "file"),
+                                         on_loaded, call);
 
     if (error == -ENOENT)
         call_error(call, JSON_RPC_INVALID_PARAMS, "name a file, or set access.file",

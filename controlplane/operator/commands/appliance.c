@@ -4,21 +4,19 @@
 #include <unistd.h>
 
 #include "../../log.h"
-#include "../console_state.h"
 #include "../views.h"
 #include "commands.h"
 
 void command_status(struct call *call)
 {
     const struct console *console = call_context(call);
-    const struct controlplane *controlplane = console->controlplane;
     json_t *status;
 
     observation_refresh(console->observation);
     status = view_live(console, 0);
     json_object_del(status, "history");
     json_object_set_new(status, "pid", json_integer(getpid()));
-    json_object_set_new(status, "config", json_string(controlplane->config_path));
+    json_object_set_new(status, "config", json_string(command_controlplane(call)->config_path));
     call_result(call, status);
 }
 
@@ -68,8 +66,7 @@ void command_top(struct call *call)
 
 static void drain(struct call *call, bool draining)
 {
-    const struct console *console = call_context(call);
-    int error = controlplane_drain(console->controlplane, draining);
+    int error = controlplane_drain(command_controlplane(call), draining);
 
     if (error != 0)
         call_error(call, JSON_RPC_REFUSED, "see the log", "the data plane would not take it: %s",
@@ -90,9 +87,7 @@ void command_undrain(struct call *call)
 
 void command_shutdown(struct call *call)
 {
-    const struct console *console = call_context(call);
-
     log_info("console", "shutdown was asked for over the control socket");
     call_result(call, json_pack("{s:b}", "stopping", true));
-    controlplane_shutdown(console->controlplane);
+    controlplane_shutdown(command_controlplane(call));
 }

@@ -6,7 +6,6 @@
 #include "../../bans.h"
 #include "../../config_value.h"
 #include "../../log.h"
-#include "../console_state.h"
 #include "commands.h"
 
 #define NANOSECONDS UINT64_C(1000000000)
@@ -77,15 +76,15 @@ static int publish_or_lift(struct controlplane *controlplane, const struct ban *
 
 void command_ban_add(struct call *call)
 {
-    const struct console *console = call_context(call);
+    struct controlplane *controlplane = command_controlplane(call);
     struct ban ban;
     int error;
 
     if (!parse_prefix(call, &ban) || !parse_end(call, &ban))
         return;
-    error = bans_add(console->controlplane->bans, &ban);
+    error = bans_add(controlplane->bans, &ban);
     if (error == 0)
-        error = publish_or_lift(console->controlplane, &ban);
+        error = publish_or_lift(controlplane, &ban);
     if (error == 0) {
         log_info("console", "ban added: prefix=%s duration=%s", call_text(call, "prefix"),
                  call_text(call, "duration") ? call_text(call, "duration") : "forever");
@@ -101,33 +100,33 @@ void command_ban_add(struct call *call)
 
 void command_ban_del(struct call *call)
 {
-    const struct console *console = call_context(call);
+    struct controlplane *controlplane = command_controlplane(call);
     char text[BANS_TEXT_SIZE];
     struct ban ban;
 
     if (!parse_prefix(call, &ban))
         return;
     bans_format(&ban, text);
-    if (bans_delete(console->controlplane->bans, &ban) != 0) {
+    if (bans_delete(controlplane->bans, &ban) != 0) {
         call_error(call, JSON_RPC_NOT_FOUND,
                    "`ban list` shows the bans: name one as it stands there",
                    "there is no ban of %s", text);
         return;
     }
-    controlplane_publish(console->controlplane);
+    controlplane_publish(controlplane);
     log_info("console", "ban lifted: prefix=%s", text);
     call_result(call, json_pack("{s:s}", "prefix", text));
 }
 
 void command_ban_list(struct call *call)
 {
-    const struct console *console = call_context(call);
+    struct controlplane *controlplane = command_controlplane(call);
     uint64_t now = bans_clock();
     json_t *list = json_array();
     const struct ban *bans;
     size_t count;
 
-    bans = bans_list(console->controlplane->bans, &count);
+    bans = bans_list(controlplane->bans, &count);
     /* One that has run out stays in the list until the next tick, but bans nobody any more. */
     for (size_t i = 0; i < count; i++)
         if (bans[i].until > now)

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../console_state.h"
 #include "../inspection.h"
 #include "commands.h"
 
@@ -191,8 +190,7 @@ static void answer_clients(void *user, const struct inspection *inspection, int 
 
 void command_clients(struct call *call)
 {
-    const struct controlplane *controlplane =
-        ((const struct console *)call_context(call))->controlplane;
+    const struct controlplane *controlplane = command_controlplane(call);
     struct inspection *inspection = inspection_new(
         DATAPLANE_JOB_CLIENTS, dataplane_workers(controlplane->dataplane), answer_clients, call);
 

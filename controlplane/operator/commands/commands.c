@@ -10,6 +10,13 @@ call_handler *const command_handlers[COMMANDS_COUNT] = {
 #undef COMMAND_ENTRY
 };
 
+struct controlplane *command_controlplane(const struct call *call)
+{
+    const struct console *console = call_context(call);
+
+    return console->controlplane;
+}
+
 void command_no_inspection(struct call *call, int error)
 {
     if (error == -ENOMEM)

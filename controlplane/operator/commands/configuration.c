@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../console_state.h"
 #include "commands.h"
 #include "report.h"
 
@@ -44,8 +43,7 @@ static bool is_asked_for(const struct config_key *key, const char *asked)
 
 void command_config_show(struct call *call)
 {
-    const struct controlplane *controlplane =
-        ((const struct console *)call_context(call))->controlplane;
+    const struct controlplane *controlplane = command_controlplane(call);
     const char *asked = call_text(call, "key");
     json_t *keys = json_array();
 
@@ -68,8 +66,7 @@ void command_config_show(struct call *call)
 
 void command_config_check(struct call *call)
 {
-    const struct controlplane *controlplane =
-        ((const struct console *)call_context(call))->controlplane;
+    const struct controlplane *controlplane = command_controlplane(call);
     const char *asked = call_text(call, "file");
     const char *file = asked ? asked : controlplane->config_path;
     int (*load)(const char *, struct config *, FILE *) = asked ? config_load_public : config_load;
@@ -112,8 +109,7 @@ static void invalid_file(struct call *call, const char *file, const struct repor
 
 void command_config_diff(struct call *call)
 {
-    const struct controlplane *controlplane =
-        ((const struct console *)call_context(call))->controlplane;
+    const struct controlplane *controlplane = command_controlplane(call);
     struct config file;
     struct report report;
     int error;
@@ -134,7 +130,7 @@ void command_config_diff(struct call *call)
 
 void command_config_reload(struct call *call)
 {
-    struct controlplane *controlplane = ((const struct console *)call_context(call))->controlplane;
+    struct controlplane *controlplane = command_controlplane(call);
     struct report report;
     int error;
 
@@ -169,7 +165,7 @@ static void refuse_key(struct call *call, const char *key, int error, const stru
 /* Sets a key and ends the call; the result names it as `name`. */
 static void set_key(struct call *call, const char *name, const char *key_name, const char *value)
 {
-    struct controlplane *controlplane = ((const struct console *)call_context(call))->controlplane;
+    struct controlplane *controlplane = command_controlplane(call);
     const struct config_key *key = config_key_find(key_name);
     json_t *before = key ? value_of(&controlplane->config, key) : json_null();
     struct report report;

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "../../persistence.h"
-#include "../console_state.h"
 #include "commands.h"
 
 static const char *const state_names[] = {"waiting", "loading", "serving", "stopped"};
@@ -11,12 +10,12 @@ static const char *const state_names[] = {"waiting", "loading", "serving", "stop
 /* Ends the call and returns NULL where nothing is kept. */
 static struct persistence *persistence_of(struct call *call)
 {
-    const struct console *console = call_context(call);
+    struct persistence *persistence = command_controlplane(call)->persistence;
 
-    if (!console->controlplane->persistence)
+    if (!persistence)
         call_error(call, JSON_RPC_UNAVAILABLE, "set store.type to file or redis, and restart",
                    "nothing is stored: store.type is none");
-    return console->controlplane->persistence;
+    return persistence;
 }
 
 /* Store ---------------------------------------------------------------------------------------- */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../console_state.h"
 #include "../inspection.h"
 #include "../views.h"
 #include "commands.h"
@@ -33,8 +32,7 @@ static void answer_top(void *user, const struct inspection *inspection, int erro
 
 void command_swarms_top(struct call *call)
 {
-    const struct controlplane *controlplane =
-        ((const struct console *)call_context(call))->controlplane;
+    const struct controlplane *controlplane = command_controlplane(call);
     const char *by = call_text(call, "by");
     struct inspection *inspection = inspection_new(
         DATAPLANE_JOB_TOP, dataplane_workers(controlplane->dataplane), answer_top, call);
@@ -106,8 +104,7 @@ static void answer_show(void *user, const struct inspection *inspection, int err
 
 void command_swarms_show(struct call *call)
 {
-    const struct controlplane *controlplane =
-        ((const struct console *)call_context(call))->controlplane;
+    const struct controlplane *controlplane = command_controlplane(call);
     struct inspection *inspection = inspection_new(DATAPLANE_JOB_SHOW, 2, answer_show, call);
     struct access_hash hash;
 

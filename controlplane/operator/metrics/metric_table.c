@@ -37,7 +37,8 @@ const struct metric metric_table[METRICS_COUNT] = {
     [METRIC_worker_seconds] = COUNTER("muster_worker_seconds_total", "seconds", "worker",
         "Time that a worker has run. Busy seconds over these is its load."),
     [METRIC_burst_packets] = HISTOGRAM("muster_burst_packets", "packets", "worker",
-        "Packets received together. Near the top for long: the worker is at its limit."),
+        "Packets handled together: received, or handed over by other workers. Near the top for "
+        "long: the worker is at its limit."),
     [METRIC_service_seconds] = HISTOGRAM("muster_burst_service_seconds", "seconds", "worker",
         "Time from receiving a burst to sending its replies."),
     [METRIC_drops] = COUNTER("muster_drops_total", "packets", "worker, reason",

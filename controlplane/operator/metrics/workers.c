@@ -95,7 +95,7 @@ static void burst_packets(const struct metric_writer *writer, size_t offset)
     EACH_WORKER(writer->console->observation, worker, info)
     {
         histogram(writer, worker, info->burst_sizes, HISTOGRAM_BURST, 1, false,
-                  (double)info->counters[COUNTER_received]);
+                  (double)info->burst_packets);
     }
 }
 
@@ -106,7 +106,7 @@ static void service_seconds(const struct metric_writer *writer, size_t offset)
     EACH_WORKER(writer->console->observation, worker, info)
     {
         histogram(writer, worker, info->service_times, HISTOGRAM_SERVICE, 1e-6, true,
-                  hz > 0 ? (double)info->cycles_busy / hz : 0);
+                  hz > 0 ? (double)info->burst_cycles / hz : 0);
     }
 }
 
