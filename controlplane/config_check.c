@@ -2,6 +2,7 @@
 /* What no key can be told to be wrong about on its own. */
 #include <string.h>
 
+#include "../bpf/rules.h"
 #include "config.h"
 #include "config_report.h"
 #include "store/redis_address.h"
@@ -30,6 +31,11 @@ static void check_ports(const struct config *config, struct config_report *repor
             config_complain(report, "ports", i + 1,
                             "expected an interface's name (up to 15 characters), found \"%s\"",
                             port->device);
+        if (port->queues > dataplane->workers)
+            config_complain(report, "ports", i + 1,
+                            "expected as many queues as there are workers.cores at most, %u, "
+                            "found %u",
+                            dataplane->workers, port->queues);
         for (unsigned j = 0; j < i; j++)
             if (dataplane->ports[j].kind == port->kind &&
                 strcmp(dataplane->ports[j].device, port->device) == 0)
@@ -56,15 +62,38 @@ static bool same_address(const struct dataplane_address *a, const struct datapla
            memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+static bool is_wildcard(const struct dataplane_address *address)
+{
+    static const uint8_t zero[sizeof(address->bytes)];
+
+    return memcmp(address->bytes, zero, address->family == 4 ? 4 : sizeof(zero)) == 0;
+}
+
+/* Requests to it have replies, which come from it. */
+static bool is_unicast(const struct dataplane_address *address)
+{
+    uint32_t ipv4;
+    uint64_t high;
+
+    memcpy(&ipv4, address->bytes, sizeof(ipv4));
+    memcpy(&high, address->bytes, sizeof(high));
+    return address->family == 4 ? rules_ipv4_unicast(ipv4) : rules_ipv6_unicast(high);
+}
+
 static void check_listen(const struct config *config, struct config_report *report)
 {
     const struct dataplane_config *dataplane = &config->dataplane;
 
-    for (unsigned i = 0; i < dataplane->listen_count; i++)
+    for (unsigned i = 0; i < dataplane->listen_count; i++) {
+        if (!is_wildcard(&dataplane->listen[i]) && !is_unicast(&dataplane->listen[i]))
+            config_complain(report, "listen", i + 1,
+                            "expected an address of this machine's, or 0.0.0.0 or [::], found a "
+                            "loopback, multicast or reserved one");
         for (unsigned j = 0; j < i; j++)
             if (same_address(&dataplane->listen[i], &dataplane->listen[j]))
                 config_complain(report, "listen", i + 1,
                                 "expected each address once, found item %u again", j);
+    }
 }
 
 static void check_tracker(const struct config *config, struct config_report *report)

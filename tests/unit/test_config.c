@@ -104,7 +104,8 @@ static void takes_every_kind_of_port(void **state)
                  "  - {type: af_xdp, interface: eth0, queues: 2, force_copy: yes, busy_budget: 0}\n"
                  "  - {type: pci, address: '0000:03:00.0', exception: muster0, mtu: 1480}\n"
                  "  - {type: memif, socket: memif.sock, role: server}\n"
-                 "  - {type: vdev, args: 'net_tap0,iface=tap0'}\n");
+                 "  - {type: vdev, args: 'net_tap0,iface=tap0'}\n"
+                 "workers: {cores: [1, 2]}\n");
     const struct dataplane_port_config *ports = config.dataplane.ports;
     assert_true(ports[0].force_copy);
     assert_int_equal(ports[0].busy_budget, 0);
@@ -269,6 +270,9 @@ static void refuses_what_contradicts_itself(void **state)
     assert_refused(PORTS "listen: ['1.2.3.4:5', '1.2.3.4:5']\n",
                    "/etc/muster.yaml:4: listen[1]: expected each address once, found item 0 "
                    "again\n");
+    assert_refused("ports: [{type: vdev, args: a, queues: 3}]\nworkers: {cores: [1, 2]}\n",
+                   "/etc/muster.yaml:1: ports[0]: expected as many queues as there are "
+                   "workers.cores at most, 2, found 3\n");
     assert_refused(PORTS "xdp: {mode: generic}\n",
                    "/etc/muster.yaml:2: ports[0]: expected force_copy: true for xdp.mode generic, "
                    "found false\n");
@@ -279,6 +283,22 @@ static void refuses_what_contradicts_itself(void **state)
                          "fleet: {enabled: true, retention: 1m}\n",
                    "/etc/muster.yaml:5: fleet.retention: expected at least twice store.interval, "
                    "90s, found 60s\n");
+}
+
+static void listens_at_what_can_be_asked_and_answer(void **state)
+{
+    static const char *const wrong[] = {"127.0.0.1:1",       "0.0.0.1:1", "224.0.0.1:1",
+                                        "255.255.255.255:1", "[::1]:1",   "[ff02::1]:1",
+                                        "[::ffff:1.2.3.4]:1"};
+    char text[256];
+
+    assert_taken(PORTS "listen: ['0.0.0.0:1', '[::]:1', '192.0.2.1:1', '[2001:db8::1]:1']\n");
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(text, sizeof(text), PORTS "listen: ['%s']\n", wrong[i]);
+        assert_refused(text, "/etc/muster.yaml:4: listen[0]: expected an address of this "
+                             "machine's, or 0.0.0.0 or [::], found a loopback, multicast or "
+                             "reserved one\n");
+    }
 }
 
 static void says_everything_that_is_wrong(void **state)
@@ -428,6 +448,7 @@ int main(void)
         cmocka_unit_test(refuses_keys_given_twice),
         cmocka_unit_test(refuses_fields_of_another_kind_of_port),
         cmocka_unit_test(refuses_what_contradicts_itself),
+        cmocka_unit_test(listens_at_what_can_be_asked_and_answer),
         cmocka_unit_test(says_everything_that_is_wrong),
         cmocka_unit_test(refuses_what_is_not_yaml),
         cmocka_unit_test(refuses_too_many_items),
