@@ -13,11 +13,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from installing import install_below
+
 BUILD = Path(os.environ.get("MUSTER_BUILD", Path(__file__).resolve().parents[2] / "build"))
 
 CACHE = BUILD / "vm"
-HERE = Path(__file__).parent
-
 KERNEL_METAPACKAGE = "linux-image-amd64"
 
 # What the guest loads; their dependencies come along.
@@ -212,7 +214,7 @@ def fill_systemd(tree):
         (units / f"{target}.wants").mkdir()
         for name in wanted:
             (units / f"{target}.wants" / name).symlink_to(f"../{name}")
-    output("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", tree.root)
+    install_below(tree.root, BUILD).check_returncode()
     tree.copy("/etc/os-release")
     (tree.root / "etc/machine-id").touch()
     (tree.root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")  # systemd-sysusers makes the other
