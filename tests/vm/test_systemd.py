@@ -191,6 +191,14 @@ def test_stops_in_order_and_leaves_nothing(service):
     assert "No such file" in service.machine.run("ls /run/muster 2>&1 || true")
 
 
+def test_starts_where_nobody_made_its_folder(service):
+    service.machine.run("rm -rf /var/lib/muster")
+    service.configure({"confine": {"user": ""}})
+    service.ctl("start muster", 90)
+    assert service.show("ActiveState") == "active", service.journal()
+    service.ctl("stop muster")
+
+
 def test_wrong_configuration_is_not_tried_again(service):
     service.configure({"tracker": {"interval": "soon"}})
     with pytest.raises(CommandFailed):

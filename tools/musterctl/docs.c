@@ -315,6 +315,35 @@ static void print_noun_cases(FILE *out)
     }
 }
 
+static const char completion_begin[] =
+    "    esac\n}\n\n_musterctl() {\n"
+    "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
+    "    local words= files= command= place=0 first=1 verbs\n"
+    "    while [[ ${COMP_WORDS[first]} == --* && first -lt COMP_CWORD ]]; do\n"
+    "        [[ ${COMP_WORDS[first]} == --socket ]] && (( first++ ))\n"
+    "        (( first++ ))\n"
+    "    done\n"
+    "    if (( COMP_CWORD <= first )); then\n"
+    "        words='";
+
+static const char completion_end[] =
+    "help'\n"
+    "        [[ $previous == --socket ]] && words= files=1\n"
+    "    else\n"
+    "        _musterctl_verbs \"${COMP_WORDS[first]}\"\n"
+    "        verbs=$words\n"
+    "        if [[ -z $verbs || COMP_CWORD -gt first+1 ]]; then\n"
+    "            words=\n"
+    "            command=${COMP_WORDS[first]}${verbs:+ ${COMP_WORDS[first+1]}}\n"
+    "            place=$(( COMP_CWORD - first - 1 - ${verbs:+1}+0 ))\n"
+    "            _musterctl_arguments\n"
+    "        fi\n"
+    "    fi\n"
+    "    COMPREPLY=( $(compgen -W \"$words\" -- \"$current\") )\n"
+    "    [[ -n $files ]] && COMPREPLY+=( $(compgen -f -- \"$current\") )\n"
+    "}\n"
+    "complete -F _musterctl musterctl\n";
+
 static void print_completion(FILE *out)
 {
     fputs("# SPDX-License-Identifier: BSD-3-Clause\n"
@@ -328,16 +357,7 @@ static void print_completion(FILE *out)
         print_case(&command_table[i], out);
     fputs("    esac\n}\n\n_musterctl_verbs() {\n    case $1 in\n", out);
     print_noun_cases(out);
-    fputs("    esac\n}\n\n_musterctl() {\n"
-          "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
-          "    local words= files= command= place=0 first=1 verbs\n"
-          "    while [[ ${COMP_WORDS[first]} == --* && first -lt COMP_CWORD ]]; do\n"
-          "        [[ ${COMP_WORDS[first]} == --socket ]] && (( first++ ))\n"
-          "        (( first++ ))\n"
-          "    done\n"
-          "    if (( COMP_CWORD <= first )); then\n"
-          "        words='",
-          out);
+    fputs(completion_begin, out);
 #define PRINT_OPTION(name, value, text) fputs("--" name " ", out);
     MUSTERCTL_OPTIONS(PRINT_OPTION)
 #undef PRINT_OPTION
@@ -345,23 +365,7 @@ static void print_completion(FILE *out)
         if (opens_noun(i))
             fprintf(out, "%s ", command_table[i].noun);
     }
-    fputs("help'\n"
-          "        [[ $previous == --socket ]] && words= files=1\n"
-          "    else\n"
-          "        _musterctl_verbs \"${COMP_WORDS[first]}\"\n"
-          "        verbs=$words\n"
-          "        if [[ -z $verbs || COMP_CWORD -gt first+1 ]]; then\n"
-          "            words=\n"
-          "            command=${COMP_WORDS[first]}${verbs:+ ${COMP_WORDS[first+1]}}\n"
-          "            place=$(( COMP_CWORD - first - 1 - ${verbs:+1}+0 ))\n"
-          "            _musterctl_arguments\n"
-          "        fi\n"
-          "    fi\n"
-          "    COMPREPLY=( $(compgen -W \"$words\" -- \"$current\") )\n"
-          "    [[ -n $files ]] && COMPREPLY+=( $(compgen -f -- \"$current\") )\n"
-          "}\n"
-          "complete -F _musterctl musterctl\n",
-          out);
+    fputs(completion_end, out);
 }
 
 int main(int argc, char *argv[])
