@@ -17,7 +17,7 @@ const struct command command_table[COMMANDS_COUNT] = {
         {
             .noun = "status",
             .method = "status",
-            .summary = "how the appliance is: health, uptime, traffic, table fill, store",
+            .summary = "how the appliance is: health, uptime, traffic, table fill, ports",
             .details = "The first thing to look at. Says ok, draining or failing, and why.",
             .result = "version, hostname, pid, config (the file), started, uptime, health (status, "
                       "reason), interval, interval_base (unstretched), now (rates), tables, "

@@ -348,7 +348,7 @@ json_t *view_survey(const struct console *console)
                      view_sizes(result.sizes));
 }
 
-/* Live ------------------------------------------------------------------------------------- */
+/* The appliance ----------------------------------------------------------------------------- */
 
 /* Oldest first, `time` in milliseconds since the epoch; seconds before the start aren't sent. */
 static json_t *view_history(const struct observation *observation, unsigned seconds)
@@ -374,7 +374,7 @@ static json_t *view_history(const struct observation *observation, unsigned seco
     return view;
 }
 
-json_t *view_live(const struct console *console, unsigned seconds)
+json_t *view_appliance(const struct console *console)
 {
     const struct controlplane *controlplane = console->controlplane;
     const struct observation *observation = console->observation;
@@ -391,10 +391,17 @@ json_t *view_live(const struct console *console, unsigned seconds)
     json_object_set_new(view, "interval_base", integer(controlplane->config.settings.interval));
     json_object_set_new(view, "now", view_rates(observation_rates(observation, 0)));
     json_object_set_new(view, "tables", view_tables(console));
-    json_object_set_new(view, "swarms", view_survey(console));
     json_object_set_new(view, "workers", view_workers(console));
     json_object_set_new(view, "ports", view_ports(console));
     json_object_set_new(view, "drops", view_drops(console, false));
-    json_object_set_new(view, "history", view_history(observation, seconds));
+    return view;
+}
+
+json_t *view_live(const struct console *console, unsigned seconds)
+{
+    json_t *view = view_appliance(console);
+
+    json_object_set_new(view, "swarms", view_survey(console));
+    json_object_set_new(view, "history", view_history(console->observation, seconds));
     return view;
 }

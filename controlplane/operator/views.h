@@ -42,5 +42,8 @@ json_t *view_swarm(const struct inspect_swarm *swarm);
  */
 json_t *view_survey(const struct console *console);
 
-/* For `top` and the page: all of it, and `seconds` of history as one array a column. */
+/* For `status`: what is known without asking the workers for it. */
+json_t *view_appliance(const struct console *console);
+
+/* For `top` and the page: that, the survey, and `seconds` of history as one array a column. */
 json_t *view_live(const struct console *console, unsigned seconds);

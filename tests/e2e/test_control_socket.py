@@ -56,6 +56,7 @@ def test_drops_name_the_reason_and_who_dropped(testbed, musterd, info_hash):
 
 def test_status_tells_health_rates_and_tables(musterd):
     status = musterd.call("status")
+    assert not {"history", "swarms"} & set(status), "who asks for these asks `live`"
     assert status["health"] == {"status": "ok", "reason": ""}
     assert len(status["workers"]) == 2 and all(worker["alive"] for worker in status["workers"])
     assert status["tables"]["torrents_limit"] == 20000

@@ -13,8 +13,7 @@ void command_status(struct call *call)
     json_t *status;
 
     observation_refresh(console->observation);
-    status = view_live(console, 0);
-    json_object_del(status, "history");
+    status = view_appliance(console);
     json_object_set_new(status, "pid", json_integer(getpid()));
     json_object_set_new(status, "config", json_string(command_controlplane(call)->config_path));
     call_result(call, status);
