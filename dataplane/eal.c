@@ -139,8 +139,9 @@ int eal_start(const struct dataplane_config *config, size_t memory, char *error,
     snprintf(error, error_size,
              "DPDK doesn't start: %s. Are there the cores that workers.cores names, and %s?",
              rte_strerror(rte_errno),
-             config->huge_pages ? "free huge pages (muster-host check), or set memory.huge_pages: false"
-                                : "enough memory (memory.packets_mib)");
+             config->huge_pages
+                 ? "free huge pages (muster-host check), or set memory.huge_pages: false"
+                 : "enough memory (memory.packets_mib)");
     return rte_errno ? -rte_errno : -EINVAL;
 }
 

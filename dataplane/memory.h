@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory for the tables: zeroed, on huge pages of 2 MiB if there are any, of the NUMA node of the caller. */
+/* Memory for the tables: zeroed, on huge pages of 2 MiB if there are any, of the NUMA node of the
+ * caller. */
 #pragma once
 
 #include <stdbool.h>
