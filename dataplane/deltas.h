@@ -5,18 +5,21 @@
  * comes is counted as lost and forgotten: the worker never waits, and who missed it finds it in a
  * snapshot.
  *
- * A record is 44 bytes, written in order, so that eleven of them take eight lines of cache which
- * the CPU prefetches by itself: some 10 ns an announce, and nothing where there is no fleet.
+ * In the ring an IPv4 peer takes a slot of 32 bytes, an IPv6 peer two of them. Each line of it was
+ * last read by another core and has to be fetched from there before it can be written: so a record
+ * is as short as can be, its slot is written by three stores (a burst's wait in the store buffer,
+ * not the worker), and the next burst's lines are asked for one burst ahead.
  */
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "swarms/transfer.h"
 
-/* One announce. */
+/* One announce, as it is taken out. */
 struct delta {
     uint8_t info_hash[20];
     uint8_t peer[SWARMS_PEER_MAX]; /* as on the wire; of IPv4 the first six bytes */
@@ -25,24 +28,38 @@ struct delta {
     uint32_t seen;                 /* seconds on the clock of the tables */
 };
 
-_Static_assert(sizeof(struct delta) == 44, "a record");
+/* One announce in the ring; the next slot has the rest of an IPv6 peer. */
+struct delta_slot {
+    uint8_t info_hash[20];
+    uint8_t peer[6];
+    uint8_t flags;
+    uint8_t family;
+    uint32_t seen;
+};
+
+_Static_assert(sizeof(struct delta_slot) == 32, "two slots are a cache line");
+_Static_assert(offsetof(struct delta_slot, peer) == 20 && offsetof(struct delta_slot, seen) == 28,
+               "the words that put_slot() writes");
 
 struct deltas {
     /* First line: the worker's. */
-    _Alignas(64) _Atomic uint64_t put; /* records put so far */
+    _Alignas(64) _Atomic uint64_t put; /* slots put so far */
     uint64_t taken_seen;
     _Atomic uint64_t lost; /* records so far */
 
     /* Second line: the control thread's. */
-    _Alignas(64) _Atomic uint64_t taken; /* records taken so far */
+    _Alignas(64) _Atomic uint64_t taken; /* slots taken so far */
 
-    /* From the third line on: what never changes, and the records. */
+    /* Third line: what seldom changes, for both to read. */
     _Alignas(64) uint32_t mask;
-    struct delta records[];
+    _Atomic bool only_stops;
+
+    _Alignas(64) struct delta_slot slots[];
 };
 
 _Static_assert(offsetof(struct deltas, taken) == 64, "the consumer's own line");
 _Static_assert(offsetof(struct deltas, mask) == 128, "what both read");
+_Static_assert(offsetof(struct deltas, slots) == 192, "two slots share a line, never three");
 
 /* `slots` is a power of two. The memory is zeroed, 64-byte aligned. */
 size_t deltas_size(unsigned slots);
@@ -56,3 +73,10 @@ void deltas_put(struct deltas *deltas, struct swarms_announce *const announces[]
 /* For the control thread: takes up to `most`; *lost is how many were lost so far, before the last
  * of them. */
 unsigned deltas_take(struct deltas *deltas, struct delta *into, unsigned most, uint64_t *lost);
+
+/*
+ * For the control thread, when it can't pass on what comes: from now on only those who stop are put
+ * into the ring, since no snapshot would tell of them, and all others are lost at once. The worker
+ * then has next to nothing to do here.
+ */
+void deltas_want_only_stops(struct deltas *deltas, bool only_stops);
