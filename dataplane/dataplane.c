@@ -430,6 +430,14 @@ unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct d
     return deltas ? deltas_take(deltas, into, most, lost) : 0;
 }
 
+void dataplane_want_only_stops(struct dataplane *dataplane, unsigned worker, bool only_stops)
+{
+    struct deltas *deltas = dataplane->workers[worker]->pipeline.deltas;
+
+    if (deltas)
+        deltas_want_only_stops(deltas, only_stops);
+}
+
 /* Jobs ---------------------------------------------------------------------------------------- */
 
 int dataplane_submit(struct dataplane *dataplane, unsigned worker, struct dataplane_job *job)

@@ -169,10 +169,13 @@ unsigned dataplane_owner(const struct dataplane *dataplane, const uint8_t *info_
 
 /*
  * Takes up to `most` of what was announced to a worker since, if the configuration has `deltas`.
- * *lost is how many records were lost so far, since the ring was full.
+ * *lost is how many records were lost so far: the ring was full, or only stops were wanted.
  */
 unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct delta *into,
                           unsigned most, uint64_t *lost);
+
+/* See deltas_want_only_stops(). */
+void dataplane_want_only_stops(struct dataplane *dataplane, unsigned worker, bool only_stops);
 
 /* Jobs: what the owner of a table does for the control plane, a bounded slice a loop ----------- */
 

@@ -24,6 +24,14 @@ enum {
         1000, /* that IDs are moved into the future, at first, if the stream's end lies there */
     BUMP_MAX_MS = 3600000,
     LIFE = 2, /* times the retention, for which Redis keeps a stream without a writer */
+
+    /*
+     * Bytes that wait: from the one on workers tell of stops only, below the other of everybody
+     * again. What lies between is room for stops, and for what is in the rings by then; the lower,
+     * the longer a fleet that asks too much of Redis goes without news.
+     */
+    WAITING_MANY = PUBLISHER_WAITING_MAX / 16 * 15,
+    WAITING_FEW = PUBLISHER_WAITING_MAX / 2,
 };
 
 /* A batch that is complete, or being filled. */
@@ -48,6 +56,7 @@ struct stream {
     uint64_t sequence;            /* of the last batch that was completed, or lost */
     uint64_t records;             /* in the epoch so far, those that were lost included */
     uint64_t lost_seen;           /* of the ring's count */
+    bool gap;                     /* before the next batch: some were lost */
     uint64_t id_ms;               /* of the last ID */
     uint64_t id_at;               /* ms, monotonic: when it was given */
     uint64_t bump_ms;
@@ -63,6 +72,7 @@ struct publisher {
     struct seen_clock clock;
     int64_t steps_ms; /* of that clock */
     size_t waiting_bytes;
+    bool only_stops; /* what workers tell of */
     struct publisher_info info;
     unsigned streams_count;
     struct stream streams[MEMBER_STREAMS_MAX];
@@ -285,6 +295,8 @@ static struct batch *begin_batch(struct stream *stream)
         return NULL;
     batch->size = delta_batch_begin(batch->bytes);
     batch->records = 0;
+    stream->sequence += stream->gap; /* a number that is left out tells readers */
+    stream->gap = false;
     batch->sequence = ++stream->sequence;
     batch->before = stream->records;
     batch->begun = monotonic_ms();
@@ -303,17 +315,12 @@ static void complete(struct stream *stream)
     send_next(stream);
 }
 
-/* Leaves out a number of the sequence, so that readers know. */
 static void note_loss(struct stream *stream, uint64_t lost)
 {
     uint64_t count = lost - stream->lost_seen;
 
-    if (count == 0)
-        return;
-    if (stream->filling)
-        complete(stream);
     stream->lost_seen = lost;
-    stream->sequence++;
+    stream->gap |= count > 0;
     stream->records += count;
     stream->publisher->info.lost_in_ring += count;
 }
@@ -332,7 +339,7 @@ static void add(struct stream *stream, const struct delta *delta)
         stream->filling = begin_batch(stream);
     stream->records++;
     if (!stream->filling) {
-        stream->sequence++;
+        stream->gap = true;
         publisher->info.lost_waiting++;
         return;
     }
@@ -357,6 +364,23 @@ static bool take(struct stream *stream)
     return count == TAKE;
 }
 
+/*
+ * While more comes than Redis takes, most of it would be encoded only to be forgotten: better the
+ * worker doesn't write it down. Nobody but the deltas tells of those who stop; of all others the
+ * next snapshot does.
+ */
+static void mind_backlog(struct publisher *publisher)
+{
+    size_t few = publisher->only_stops ? WAITING_FEW : WAITING_MANY;
+    bool only_stops = publisher->waiting_bytes > few;
+
+    if (only_stops == publisher->only_stops)
+        return;
+    publisher->only_stops = only_stops;
+    for (unsigned i = 0; i < publisher->streams_count; i++)
+        dataplane_want_only_stops(publisher->config.dataplane, i, only_stops);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *user)
 {
     struct publisher *publisher = user;
@@ -376,6 +400,7 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
             complete(stream);
         send_next(stream);
     }
+    mind_backlog(publisher);
 }
 
 /* Face ----------------------------------------------------------------------------------------- */

@@ -5,8 +5,9 @@
  *
  * A stream's batches go out one at a time, in order, each under an ID of our own (wall-clock
  * milliseconds and sequence number): to send one twice is harmless. While the stream's node is away
- * batches wait, up to PUBLISHER_WAITING_MAX bytes; then the oldest are forgotten, and the gap in
- * the sequence tells the readers that they have missed something.
+ * batches wait. When they are nearly PUBLISHER_WAITING_MAX bytes, workers are asked for those who
+ * stop alone; when they are as many, the oldest are forgotten. Either way a gap in the sequence
+ * tells the readers that they have missed something.
  */
 #pragma once
 
@@ -34,8 +35,8 @@ struct publisher_config {
 
 struct publisher_info {
     uint64_t records, batches, bytes; /* that Redis has */
-    uint64_t lost_in_ring;            /* records: the ring was full */
-    uint64_t lost_waiting;            /* records: they waited for too long */
+    uint64_t lost_in_ring; /* records: the ring was full, or too much was waiting already */
+    uint64_t lost_waiting; /* records: they waited for too long */
     uint64_t errors;
     uint64_t retries;
     uint64_t clock_bumps; /* the stream's end was in our future */

@@ -105,6 +105,14 @@ unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct d
     return deltas ? deltas_take(deltas, into, most, lost) : 0;
 }
 
+void dataplane_want_only_stops(struct dataplane *dataplane, unsigned worker, bool only_stops)
+{
+    struct deltas *deltas = dataplane->rig.pipeline.deltas;
+
+    if (deltas)
+        deltas_want_only_stops(deltas, only_stops);
+}
+
 void tables_counters(struct dataplane *dataplane, struct swarms_counters *sum)
 {
     *sum = *swarms_counters(dataplane->rig.pipeline.swarms);

@@ -99,6 +99,10 @@ unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct d
     return 0;
 }
 
+void dataplane_want_only_stops(struct dataplane *dataplane, unsigned worker, bool only_stops)
+{
+}
+
 struct dataplane_job *dataplane_collect(struct dataplane *dataplane, unsigned worker)
 {
     return jobs_collect(&dataplane->jobs);

@@ -215,6 +215,10 @@ unsigned dataplane_deltas(struct dataplane *dataplane, unsigned worker, struct d
     return 0;
 }
 
+void dataplane_want_only_stops(struct dataplane *dataplane, unsigned worker, bool only_stops)
+{
+}
+
 uint32_t dataplane_now(const struct dataplane *dataplane)
 {
     return 1;
