@@ -18,16 +18,7 @@
 enum { LINE_SIZE = 512 };
 
 static struct appliance appliance = {
-    .settings = {.kind = PERSISTENCE_REDIS,
-                 .interval = 60,
-                 .refresh = 1800,
-                 .redis.expiry = 86400,
-                 .fleet.retention = 180},
-    .tables = {.workers = 1,
-               .torrents_max = 1000000,
-               .peers_max = 4000000,
-               .timeouts = {.peer = 4500, .torrent = 14400},
-               .deltas = 1 << 16},
+    .tables = {.torrents_max = 1000000, .peers_max = 4000000, .deltas = 1 << 16},
 };
 
 static void on_note(void *user, bool warning, const char *text)

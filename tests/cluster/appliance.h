@@ -22,8 +22,10 @@ struct appliance {
 /* Prints a line of output. */
 void answer(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Options of the command line, over what `appliance` has already. Ends the program if they are
- * wrong. */
+/*
+ * What the command line says, else what is usual; of the tables' caps and of the rings, else what
+ * `appliance` has already. Ends the program if the options are wrong.
+ */
 void appliance_options(struct appliance *appliance, int argc, char *argv[]);
 
 /* Commands: each answers by a line, some of them later. */

@@ -7,6 +7,16 @@
 
 #include "appliance.h"
 
+static const struct persistence_settings usual_settings = {
+    .kind = PERSISTENCE_REDIS,
+    .interval = 60,
+    .refresh = 1800,
+    .redis.expiry = 86400,
+    .fleet.retention = 180,
+};
+
+static const struct swarms_timeouts usual_timeouts = {.peer = 4500, .torrent = 14400};
+
 static void add_nodes(struct persistence_settings *settings, char *list)
 {
     for (char *node = strtok(list, ","); node; node = strtok(NULL, ","))
@@ -35,6 +45,9 @@ void appliance_options(struct appliance *appliance, int argc, char *argv[])
     uint64_t secret = 1;
     int option;
 
+    *settings = usual_settings;
+    tables->timeouts = usual_timeouts;
+    tables->workers = 1;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (option) {
         case WORKERS:

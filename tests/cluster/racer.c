@@ -18,12 +18,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "appliance.h"
 #include "dataplane/deltas.h"
 #include "dataplane/jobs.h"
+#include "tables_clock.h"
 #include "tools/musterbench/rig.h"
 #include "tools/workload/histogram.h"
 
@@ -42,7 +42,7 @@ enum race_state { RACE_NONE, RACE_WANTED, RACE_RUN };
 struct dataplane {
     struct rig rig;
     struct worker_jobs jobs;
-    time_t ahead; /* of the wall clock to the monotonic one, at the start */
+    struct tables_clock clock;
     pthread_t thread;
     atomic_bool stop;
 
@@ -52,17 +52,7 @@ struct dataplane {
     struct histogram bursts;
 };
 
-static struct appliance appliance = {
-    .settings = {.kind = PERSISTENCE_REDIS,
-                 .interval = 60,
-                 .refresh = 1800,
-                 .redis.expiry = 86400,
-                 .fleet.retention = 180},
-    .tables = {.workers = 1,
-               .peers_max = 1000000,
-               .timeouts = {.peer = 4500, .torrent = 14400},
-               .deltas = 1 << 17},
-};
+static struct appliance appliance = {.tables = {.peers_max = 1000000, .deltas = 1 << 17}};
 static struct dataplane racer;
 static struct workload workload;
 
@@ -70,10 +60,7 @@ static struct workload workload;
 
 uint32_t dataplane_now(const struct dataplane *dataplane)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)(dataplane->ahead + now.tv_sec);
+    return tables_clock_now(&dataplane->clock);
 }
 
 unsigned dataplane_workers(const struct dataplane *dataplane)
@@ -189,7 +176,6 @@ static bool start_worker(struct dataplane *dataplane, const struct tables_config
                              .pages = MACHINE_PAGES_2M,
                              .seed = 1};
     struct workload_census census;
-    struct timespec now;
 
     workload_find("aquatic", &workload);
     workload_scale(&workload, (uint32_t)(config->peers_max / 2), (uint32_t)config->peers_max);
@@ -198,8 +184,7 @@ static bool start_worker(struct dataplane *dataplane, const struct tables_config
     workload_limits(&census, HEADROOM, &rig.limits);
     if (rig_init(&dataplane->rig, &rig))
         return false;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    dataplane->ahead = time(NULL) - now.tv_sec;
+    tables_clock_start(&dataplane->clock);
     dataplane->rig.pipeline.now = dataplane_now(dataplane);
     dataplane->jobs.submitted = aligned(handoff_ring_size(JOBS_SLOTS));
     dataplane->jobs.finished = aligned(handoff_ring_size(JOBS_SLOTS));

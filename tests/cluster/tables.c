@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "dataplane/jobs.h"
+#include "tables_clock.h"
 
 enum { IDLE_US = 50 };
 
@@ -25,17 +25,14 @@ struct worker {
 
 struct dataplane {
     struct tables_config config;
-    time_t started; /* what the wall clock was ahead of the monotonic one, at the start */
+    struct tables_clock clock;
     atomic_bool stop;
     struct worker workers[DATAPLANE_WORKERS_MAX];
 };
 
 uint32_t dataplane_now(const struct dataplane *dataplane)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)(dataplane->started + now.tv_sec);
+    return tables_clock_now(&dataplane->clock);
 }
 
 unsigned dataplane_workers(const struct dataplane *dataplane)
@@ -137,13 +134,11 @@ static bool start_worker(struct dataplane *dataplane, unsigned index)
 struct dataplane *tables_start(const struct tables_config *config)
 {
     struct dataplane *dataplane = calloc(1, sizeof(*dataplane));
-    struct timespec now;
 
     if (!dataplane)
         return NULL;
     dataplane->config = *config;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    dataplane->started = time(NULL) - now.tv_sec;
+    tables_clock_start(&dataplane->clock);
     for (unsigned i = 0; i < config->workers; i++) {
         if (!start_worker(dataplane, i))
             return NULL;
