@@ -177,6 +177,50 @@ static void test_steady_clock_does_not_jump(void **state)
     assert_true(llabs(steady_clock_steps_ms()) <= 1);
 }
 
+/* As docs/snapshot-format.md has it, byte by byte. */
+static void test_member_record_is_laid_out_as_specified(void **state)
+{
+    static const struct member_record record = {.appliance = 0x0107,
+                                                .state = MEMBER_LEAVING,
+                                                .chunk_version = 0x0201,
+                                                .streams_count = 2,
+                                                .instance = 0x1817161514131211,
+                                                .epoch = 0x2827262524232221,
+                                                .beat = 0x3837363534333231,
+                                                .time_ms = 0x4847464544434241,
+                                                .layout = 0x5857565554535251,
+                                                .peers = 0x6867666564636261,
+                                                .torrents = 0x7877767574737271,
+                                                .steps_ms = -600000,
+                                                .name = "rack-7",
+                                                .streams = {{0x81, 0x82, 0x83}, {0x91, 0x92}}};
+    static const uint8_t expected[MEMBER_RECORD_HEADER_SIZE + 2 * 24] = {
+        "MSMB\x01\x00\x78\x00"                 /* magic, version, header size */
+        "........"                             /* the rest's XXH64 */
+        "\x07\x01\x02\x00\x01\x02\x02\x00"     /* appliance, state, chunk version, streams */
+        "\x11\x12\x13\x14\x15\x16\x17\x18"     /* instance */
+        "\x21\x22\x23\x24\x25\x26\x27\x28"     /* epoch */
+        "\x31\x32\x33\x34\x35\x36\x37\x38"     /* beat */
+        "\x41\x42\x43\x44\x45\x46\x47\x48"     /* time in ms */
+        "\x51\x52\x53\x54\x55\x56\x57\x58"     /* layout */
+        "\x61\x62\x63\x64\x65\x66\x67\x68"     /* peers */
+        "\x71\x72\x73\x74\x75\x76\x77\x78"     /* torrents */
+        "\x40\xd8\xf6\xff\xff\xff\xff\xff"     /* steps in ms */
+        "rack-7\0\0\0\0\0\0\0\0\0\0"           /* name */
+        "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"     /*   of 32 bytes */
+        "\x81\0\0\0\0\0\0\0\x82\0\0\0\0\0\0\0" /* a stream: time, sequence, */
+        "\x83\0\0\0\0\0\0\0"                   /*   records */
+        "\x91\0\0\0\0\0\0\0\x92\0\0\0\0\0\0\0" /* another */
+        "\0\0\0\0\0\0\0"};
+    uint8_t bytes[MEMBER_RECORD_SIZE_MAX], *checksum = bytes + 8;
+    size_t size = member_record_write(&record, bytes);
+
+    assert_int_equal(size, sizeof(expected));
+    assert_memory_equal(bytes, expected, 8);
+    assert_memory_equal(bytes + 16, expected + 16, size - 16);
+    assert_int_equal(bytes_get_u64(checksum), XXH64(bytes + 16, size - 16, bytes_get_u64(bytes)));
+}
+
 static void test_member_record(void **state)
 {
     struct member_record record = {.appliance = 7,
@@ -274,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_batch_that_lies_is_refused),
         cmocka_unit_test(test_steady_clock_does_not_jump),
         cmocka_unit_test(test_member_record),
+        cmocka_unit_test(test_member_record_is_laid_out_as_specified),
         cmocka_unit_test(test_tombstones),
         cmocka_unit_test(test_the_oldest_tombstones_are_forgotten),
     };
