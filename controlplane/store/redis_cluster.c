@@ -258,6 +258,7 @@ static int start(struct redis_cluster *cluster, struct event_base *base)
         .connect_ms = config->connect_ms ? config->connect_ms : CONNECT_MS,
         .reply_ms = config->reply_ms ? config->reply_ms : REPLY_MS,
         .resolver = redis_resolver_new(),
+        .errors = cluster->info.errors,
         .context = cluster,
         .on_reply = on_reply,
         .on_down = on_down,

@@ -137,7 +137,8 @@ struct redis_cluster_info {
     unsigned under_way;
     size_t under_way_bytes;
     uint64_t retries, redirects, expired, refreshes, refreshes_failed, doubts;
-    uint64_t map_age_ms; /* since the slot map was last read */
+    uint64_t errors[REDIS_ERROR_KINDS]; /* also of nodes that have left */
+    uint64_t map_age_ms;                /* since the slot map was last read */
 };
 
 void redis_cluster_info(const struct redis_cluster *cluster, struct redis_cluster_info *info);

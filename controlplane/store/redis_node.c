@@ -47,6 +47,7 @@ static void note(struct redis_node *node, const char *text)
 void redis_node_count_error(struct redis_node *node, enum redis_error error, const char *text)
 {
     node->info.errors[error]++;
+    node->config->errors[error]++;
     node->info.last_error = error;
     snprintf(node->info.last_text, sizeof(node->info.last_text), "%s", text);
 }

@@ -15,6 +15,7 @@ struct redis_node_config {
     char *user, *password; /* NULL: none */
     uint32_t connect_ms, reply_ms;
     struct redis_resolver *resolver; /* that all nodes share */
+    uint64_t *errors;                /* [REDIS_ERROR_KINDS], of all nodes together */
 
     void *context; /* of the calls below */
 

@@ -81,6 +81,7 @@ def test_announced_here_and_handed_out_there(testbed, fleet, family):
     assert there.metric("muster_fleet_member_alive", appliance="0") == 1
     assert there.metric("muster_fleet_gaps_total", appliance="0") == 0
     assert here.metric("muster_fleet_published_total") >= 20
+    assert there.metric("muster_fleet_resyncs_total") == 0
     shown = musterctl(there, "fleet")
     assert shown.status == 0 and "member-0" in shown.output and "alive" in shown.output
 
@@ -153,8 +154,11 @@ def test_redis_master_killed_under_load(testbed, cluster, tmp_path):
             wait_until(lambda: musterd.metric("muster_store_errors_total", operation="write") > 0, 10,
                        what="errors are counted")
             shown = next(one for one in musterctl_json(musterd, "store")["nodes"] if one["address"] == node)
-            assert shown["state"] != "ready" and {"closed", "connect"} & set(shown["error_kinds"])
-            assert "reachable" in musterctl(musterd, "store").output
+            seen = {"closed", "connect"} & set(shown["error_kinds"])
+            assert shown["state"] != "ready" and seen
+            assert all(musterd.metric("muster_redis_errors_total", kind=kind) > 0 for kind in seen)
+            text = musterctl(musterd, "store").output
+            assert "reachable" in text and any(f" {kind}" in text for kind in seen)
             wait_until(lambda: all_stored(musterd, swarms.count()), 20, what="all is stored again")
             assert musterd.call("store")["slots"]["reachable"] == 16384
             load.stop()

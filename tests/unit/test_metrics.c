@@ -17,6 +17,7 @@
 #include "controlplane/operator/metrics/metrics.h"
 #include "controlplane/operator/metrics/sample.h"
 #include "controlplane/operator/views.h"
+#include "controlplane/store/redis_errors.h"
 #include "fake_controlplane.h"
 #include "fake_dataplane.h"
 
@@ -79,6 +80,19 @@ static void every_row_of_the_table_is_whole_and_named_by_convention(void **state
         assert_null(strchr(metric->help, '\n'));
         for (enum metric_id other = 0; other < id; other++)
             assert_string_not_equal(metric->name, metric_table[other].name);
+    }
+}
+
+static void the_kinds_of_redis_errors_are_told_of(void **state)
+{
+    const char *help = metric_table[METRIC_redis_errors].help;
+
+    for (unsigned kind = REDIS_ERROR_none + 1; kind < REDIS_ERROR_KINDS; kind++) {
+        char wanted[32];
+
+        snprintf(wanted, sizeof(wanted), " %s%s", redis_error_name((enum redis_error)kind),
+                 kind == REDIS_ERROR_protocol || kind == REDIS_ERROR_other ? "." : ",");
+        assert_non_null(strstr(help, wanted));
     }
 }
 
@@ -266,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_of_the_table_is_whole_and_named_by_convention),
+        cmocka_unit_test(the_kinds_of_redis_errors_are_told_of),
         cmocka_unit_test(every_metric_comes_from_one_place),
         cmocka_unit_test(every_metric_is_announced_with_help_and_type),
         cmocka_unit_test(values_are_those_of_the_data_plane),

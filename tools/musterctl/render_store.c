@@ -43,6 +43,21 @@ static void render_slots(const json_t *slots, FILE *out)
                 (long long)json_whole(slots, "retries"), (long long)json_whole(slots, "redirects"));
 }
 
+/* "errors           12 moved, 3 clusterdown" */
+static void render_errors(json_t *kinds, FILE *out)
+{
+    const char *name, *between = "errors           ";
+    json_t *count;
+
+    json_object_foreach(kinds, name, count)
+    {
+        fprintf(out, "%s%lld %s", between, (long long)json_integer_value(count), name);
+        between = ", ";
+    }
+    if (json_object_size(kinds) > 0)
+        fputc('\n', out);
+}
+
 static const struct table_column node_columns[] = {
     {"NODE", "address", table_text},
     {"STATE", "state", table_text},
@@ -65,6 +80,7 @@ void render_store(const json_t *result, FILE *out)
     if (*json_text(result, "last_error"))
         fprintf(out, "last error       %s\n", json_text(result, "last_error"));
     render_slots(json_object_get(result, "slots"), out);
+    render_errors(json_object_get(result, "error_kinds"), out);
     if (json_array_size(json_object_get(result, "nodes")) > 0) {
         fputc('\n', out);
         table_print(node_columns, json_object_get(result, "nodes"), out);
@@ -95,10 +111,11 @@ void render_fleet(const json_t *result, FILE *out)
 {
     char published[TEXT_SIZE];
 
-    fprintf(out, "appliance %lld: %s; %s announces told, %lld wait, %lld lost\n",
+    fprintf(out, "appliance %lld: %s; %s announces told, %lld wait, %lld lost; %lld resyncs\n",
             (long long)json_whole(result, "number"), json_text(result, "state"),
             text_count(published, json_number(result, "published")),
-            (long long)json_whole(result, "waiting"), (long long)json_whole(result, "lost"));
+            (long long)json_whole(result, "waiting"), (long long)json_whole(result, "lost"),
+            (long long)json_whole(result, "resyncs"));
     table_print(member_columns, json_object_get(result, "members"), out);
 }
 

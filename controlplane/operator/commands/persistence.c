@@ -54,13 +54,13 @@ static json_t *view_snapshot(const struct snapshot_info *snapshot)
 }
 
 /* How many of each kind; *all is their sum. */
-static json_t *view_errors(const struct redis_node_info *node, json_int_t *all)
+static json_t *view_errors(const uint64_t errors[REDIS_ERROR_KINDS], json_int_t *all)
 {
     json_t *kinds = json_object();
 
     *all = 0;
-    for (unsigned kind = 1; kind < REDIS_ERROR_KINDS; kind++) {
-        json_int_t count = (json_int_t)node->errors[kind];
+    for (unsigned kind = REDIS_ERROR_none + 1; kind < REDIS_ERROR_KINDS; kind++) {
+        json_int_t count = (json_int_t)errors[kind];
 
         if (count > 0)
             json_object_set_new(kinds, redis_error_name((enum redis_error)kind),
@@ -75,7 +75,7 @@ static json_t *view_node(const struct redis_node_info *node)
     static const char *const states[] = {"idle", "connecting", "ready", "resting"};
     static const char *const roles[] = {"unknown", "master", "replica"};
     json_int_t errors;
-    json_t *kinds = view_errors(node, &errors);
+    json_t *kinds = view_errors(node->errors, &errors);
     char address[REDIS_HOST_SIZE + 16];
 
     snprintf(address, sizeof(address), "%s:%u", node->address.host, node->address.port);
@@ -99,6 +99,18 @@ static json_t *view_nodes(const struct redis_cluster *redis)
     return nodes;
 }
 
+/* Of all nodes, also those that have left. */
+static json_t *view_all_errors(const struct redis_cluster *redis)
+{
+    struct redis_cluster_info info;
+    json_int_t all;
+
+    if (!redis)
+        return json_null();
+    redis_cluster_info(redis, &info);
+    return view_errors(info.errors, &all);
+}
+
 static json_t *view_slots(const struct redis_cluster *redis)
 {
     struct redis_cluster_info info;
@@ -114,17 +126,19 @@ static json_t *view_slots(const struct redis_cluster *redis)
 void command_store(struct call *call)
 {
     const struct persistence *persistence = persistence_of(call);
+    const struct redis_cluster *redis;
     struct persistence_info info;
 
     if (!persistence)
         return;
     persistence_info(persistence, &info);
-    call_result(call, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "kind", info.store.kind,
-                                "place", info.store.place, "state", state_names[info.state],
-                                "last_error", info.store.last_error, "loading", view_loading(&info),
-                                "snapshot", view_snapshot(&info.snapshot), "slots",
-                                view_slots(persistence_redis(persistence)), "nodes",
-                                view_nodes(persistence_redis(persistence))));
+    redis = persistence_redis(persistence);
+    call_result(call,
+                json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "kind", info.store.kind,
+                          "place", info.store.place, "state", state_names[info.state], "last_error",
+                          info.store.last_error, "loading", view_loading(&info), "snapshot",
+                          view_snapshot(&info.snapshot), "slots", view_slots(redis), "error_kinds",
+                          view_all_errors(redis), "nodes", view_nodes(redis)));
 }
 
 /* Fleet ---------------------------------------------------------------------------------------- */

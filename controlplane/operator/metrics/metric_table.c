@@ -151,16 +151,22 @@ const struct metric metric_table[METRICS_COUNT] = {
         "1 when another appliance of the fleet gives signs of life."),
     [METRIC_fleet_gaps] = COUNTER("muster_fleet_gaps_total", "gaps", "appliance",
         "Gaps in what another appliance told; each is closed from its snapshot."),
+    [METRIC_fleet_resyncs] = COUNTER("muster_fleet_resyncs_total", "resyncs", "",
+        "Snapshots of other appliances read to close gaps."),
     [METRIC_fleet_published] = COUNTER("muster_fleet_published_total", "announces", "",
         "Announces told to the fleet."),
     [METRIC_fleet_lost] = COUNTER("muster_fleet_lost_total", "announces", "where",
-        "Announces that the fleet learns of from snapshots only: ring, the control plane was too slow; waiting, Redis was away."),
+        "Announces that the fleet learns of from snapshots only: ring, they came faster than Redis takes them; waiting, Redis was away for too long."),
     [METRIC_fleet_waiting] = GAUGE("muster_fleet_waiting_bytes", "bytes", "",
         "Memory of what waits to be told to the fleet; at most 32 MiB."),
     [METRIC_redis_replication_offset] = GAUGE("muster_redis_replication_offset_bytes", "bytes", "node",
         "Replication offset of a Redis node."),
     [METRIC_redis_up] = GAUGE("muster_redis_up", "", "node",
         "1 when a Redis node that serves slots is connected."),
+    [METRIC_redis_errors] = COUNTER("muster_redis_errors_total", "errors", "kind",
+        "What went wrong with Redis. With a connection: connect, closed, timeout, protocol. As a node answered: "
+        "moved, ask, tryagain, clusterdown, loading, masterdown, readonly, busy, oom, misconf, noreplicas, noauth, "
+        "wrongpass, noperm, wrongtype, other. Some of moved and ask are a cluster's daily life."),
 
 #define EVENT_ROW(event, event_help)                                                               \
     [METRIC_EVENT_##event] =                                                                       \

@@ -73,11 +73,13 @@
     X(fleet_lag_records)                                                                           \
     X(fleet_member_alive)                                                                          \
     X(fleet_gaps)                                                                                  \
+    X(fleet_resyncs)                                                                               \
     X(fleet_published)                                                                             \
     X(fleet_lost)                                                                                  \
     X(fleet_waiting)                                                                               \
     X(redis_replication_offset)                                                                    \
-    X(redis_up)
+    X(redis_up)                                                                                    \
+    X(redis_errors)
 
 enum metric_id {
 #define METRIC_ID(name) METRIC_##name,

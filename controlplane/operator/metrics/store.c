@@ -116,6 +116,16 @@ static void fleet_number(const struct metric_writer *writer, size_t number)
     }
 }
 
+static void fleet_resyncs(const struct metric_writer *writer, size_t offset)
+{
+    struct fleet_info info;
+
+    if (!fleet_of(writer))
+        return;
+    fleet_info(fleet_of(writer), &info);
+    metric_sample(writer, (double)info.resyncs);
+}
+
 static void fleet_published(const struct metric_writer *writer, size_t offset)
 {
     struct fleet_info info;
@@ -149,12 +159,30 @@ static void fleet_waiting(const struct metric_writer *writer, size_t offset)
 
 /* Redis --------------------------------------------------------------------------------------- */
 
+static const struct redis_cluster *redis_of(const struct metric_writer *writer)
+{
+    const struct persistence *persistence = writer->console->controlplane->persistence;
+
+    return persistence ? persistence_redis(persistence) : NULL;
+}
+
+static void redis_errors(const struct metric_writer *writer, size_t offset)
+{
+    struct redis_cluster_info info;
+
+    if (!redis_of(writer))
+        return;
+    redis_cluster_info(redis_of(writer), &info);
+    for (unsigned kind = REDIS_ERROR_none + 1; kind < REDIS_ERROR_KINDS; kind++)
+        metric_sample_labelled(writer, "kind", redis_error_name((enum redis_error)kind),
+                               (double)info.errors[kind]);
+}
+
 enum redis_number { REDIS_OFFSET, REDIS_UP };
 
 static void redis_number(const struct metric_writer *writer, size_t number)
 {
-    const struct persistence *persistence = writer->console->controlplane->persistence;
-    const struct redis_cluster *redis = persistence ? persistence_redis(persistence) : NULL;
+    const struct redis_cluster *redis = redis_of(writer);
     struct redis_node_info node;
 
     for (unsigned i = 0; redis && redis_cluster_node_info(redis, i, &node); i++) {
@@ -187,9 +215,11 @@ const struct metric_source metric_sources_store[METRICS_COUNT] = {
     [METRIC_fleet_lag_records] = {fleet_number, FLEET_LAG_RECORDS},
     [METRIC_fleet_member_alive] = {fleet_number, FLEET_ALIVE},
     [METRIC_fleet_gaps] = {fleet_number, FLEET_GAPS},
+    [METRIC_fleet_resyncs] = {fleet_resyncs, 0},
     [METRIC_fleet_published] = {fleet_published, 0},
     [METRIC_fleet_lost] = {fleet_lost, 0},
     [METRIC_fleet_waiting] = {fleet_waiting, 0},
     [METRIC_redis_replication_offset] = {redis_number, REDIS_OFFSET},
     [METRIC_redis_up] = {redis_number, REDIS_UP},
+    [METRIC_redis_errors] = {redis_errors, 0},
 };
