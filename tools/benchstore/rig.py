@@ -20,6 +20,7 @@ class Row:
     target: float = None  # None: told for information
     most: bool = False  # the target is a most, else a least
     decimals: int = 1
+    measurement: str = ""
 
     def met(self):
         if self.target is None:
