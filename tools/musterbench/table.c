@@ -11,6 +11,7 @@
 #include "bench.h"
 #include "rig.h"
 #include "slices.h"
+#include "taker.h"
 
 enum {
     PARTS = 10, /* of the time measured: the median of them is reported */
@@ -19,7 +20,7 @@ enum {
 
 struct options {
     struct workload workload;
-    bool json, slices, tables_only, offload, limits;
+    bool json, slices, deltas, tables_only, offload, limits;
     double seconds;
     unsigned core, frames, headroom;
     enum machine_pages pages;
@@ -60,6 +61,7 @@ static const char usage_text[] =
     "  --offload         checksums of replies are left to the NIC\n"
     "  --limits          with the rate limits of a port that has no XDP in front\n"
     "  --slices          expiry and export between the bursts, and how long they take\n"
+    "  --deltas          what it costs to tell each announce to another core, for a fleet\n"
     "  --pages 1g|2m|4k  try these first (2m)\n"
     "  --frames N        frames in the ring, a multiple of 32 (2048)\n"
     "  --core N          pin to this core (1, if there are two)\n"
@@ -68,7 +70,8 @@ static const char usage_text[] =
 static bool options_sound(const struct options *options)
 {
     return options->seconds > 0 && options->frames >= RIG_BURST &&
-           options->frames % RIG_BURST == 0 && options->workload.peers < WORKLOAD_PEERS_MAX;
+           options->frames % RIG_BURST == 0 && options->workload.peers < WORKLOAD_PEERS_MAX &&
+           !(options->deltas && options->tables_only);
 }
 
 /* As option_table_read(). */
@@ -84,6 +87,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         {"offload", .flag = &options->offload},
         {"limits", .flag = &options->limits},
         {"slices", .flag = &options->slices},
+        {"deltas", .flag = &options->deltas},
         {"pages", .parse = machine_pages_parse, .into = &options->pages},
         {"frames", .number = &options->frames},
         {"core", .number = &options->core},
@@ -331,6 +335,44 @@ static void report_replies(const struct bench *bench, struct report *report, uin
                       "");
 }
 
+/* Announces a second of a part in which each is told on; NULL: to nobody. */
+static double rate_telling(struct bench *bench, struct deltas *deltas)
+{
+    struct part part = {0};
+
+    bench->rig.pipeline.deltas = deltas;
+    measure_part(bench, &part, NULL);
+    bench->rig.pipeline.deltas = NULL;
+    return (double)part.announces * machine_ticks_per_second() / (double)part.ticks;
+}
+
+/* With and without in turn: what else the machine does concerns both. */
+static void compare_telling(struct bench *bench, struct report *report)
+{
+    double with[PARTS], without[PARTS], told, usual;
+    struct taker taker;
+    int error = taker_start(&taker, bench->options->core ? 0 : 1);
+
+    if (error) {
+        fprintf(stderr, "musterbench: nobody to tell: %s\n", strerror(-error));
+        return;
+    }
+    for (unsigned i = 0; i < PARTS; i++) {
+        without[i] = rate_telling(bench, NULL);
+        with[i] = rate_telling(bench, taker.deltas);
+    }
+    taker_stop(&taker);
+    usual = report_median(without, PARTS);
+    told = report_median(with, PARTS);
+    report_section(report, "Each announce told to another core, against none");
+    report_number(report, "untold_per_second", "announces/s, none told (median)", usual, 0, "");
+    report_number(report, "told_per_second", "announces/s, each told (median)", told, 0, "");
+    report_number(report, "told_percent", "  of the rate of none", 100 * told / usual, 1, "%");
+    report_number(report, "ns_per_delta", "  time to tell one", 1e9 / told - 1e9 / usual, 1, "ns");
+    report_number(report, "deltas_taken", "taken", (double)taker.taken, 0, "");
+    report_number(report, "deltas_lost", "lost: ring full", (double)taker.lost, 0, "");
+}
+
 static void run(struct bench *bench, struct report *report)
 {
     double announces = 0;
@@ -350,6 +392,8 @@ static void run(struct bench *bench, struct report *report)
         slices_report(&bench->slices, report, &bench->bursts);
         slices_free(&bench->slices);
     }
+    if (bench->options->deltas)
+        compare_telling(bench, report);
     for (unsigned i = 0; i < COUNTERS_DROP_KINDS; i++)
         if (bench->rig.counters[i] > 0)
             report_number(report, "dropped", "DROPPED", (double)bench->rig.counters[i], 0, "");
