@@ -65,7 +65,7 @@ struct dataplane_config {
     uint32_t torrents_max;   /* of all workers together */
     uint64_t peers_max;      /* likewise */
     bool huge_pages;         /* false: EAL's --no-huge, and tables on 4 KiB pages */
-    unsigned deltas;         /* records of each worker's ring, a power of two; 0: none */
+    unsigned deltas;         /* slots of each worker's ring (deltas.h), a power of two; 0: none */
     unsigned mbuf_memory_mb; /* EAL memory where there are no huge pages; 0: as needed */
     char file_prefix[32];    /* EAL --file-prefix */
     const char *xdp_program; /* path of steering.bpf.o, for af_xdp ports */

@@ -32,69 +32,77 @@ static inline unsigned slots_of(unsigned family)
 
 /* Putting -------------------------------------------------------------------------------------- */
 
-/* enum transfer_flags by event, and by `seeder`: a branch on either is one that nobody can foresee.
- */
-static const uint8_t flags_of[SWARMS_ASK][2] = {
-    [SWARMS_UPDATE] = {0, TRANSFER_SEEDER},
-    [SWARMS_COMPLETED] = {TRANSFER_COMPLETED, TRANSFER_COMPLETED | TRANSFER_SEEDER},
-    [SWARMS_STARTED] = {0, TRANSFER_SEEDER},
-    [SWARMS_STOPPED] = {TRANSFER_STOPPED, TRANSFER_STOPPED},
-    [SWARMS_PAUSED] = {0, TRANSFER_SEEDER},
+enum {
+    AT_PEER = offsetof(struct delta_slot, peer),
+    AT_KIND = offsetof(struct delta_slot, family),
+    KIND_SIZE = 4,
+    FROM_KIND = offsetof(struct swarms_announce, family),
 };
 
-/* The same as member by member, in three stores; little-endian, as transfer.h. */
-static inline void put_slot(struct delta_slot *slot, const struct swarms_announce *announce,
+_Static_assert(AT_KIND + KIND_SIZE == offsetof(struct delta_slot, seen), "no gap");
+_Static_assert(offsetof(struct swarms_announce, event) == FROM_KIND + 1 &&
+                   offsetof(struct swarms_announce, seeder) == FROM_KIND + 2,
+               "what says the kind lies together, as in a slot");
+
+/* Each copy is as wide as a register; the next one overwrites what is too much of it. */
+static inline void put_head(struct delta_slot *slot, const struct swarms_announce *announce,
                             uint32_t now)
 {
     uint8_t *to = (uint8_t *)slot;
-    uint32_t hash_end, peer_begin;
-    uint16_t peer_end;
-    uint64_t word;
 
     memcpy(to, announce->info_hash, 16);
-    memcpy(&hash_end, announce->info_hash + 16, sizeof(hash_end));
-    memcpy(&peer_begin, announce->peer, sizeof(peer_begin));
-    memcpy(&peer_end, announce->peer + sizeof(peer_begin), sizeof(peer_end));
-    word = hash_end | (uint64_t)peer_begin << 32;
-    memcpy(to + 16, &word, sizeof(word));
-    word = peer_end | (uint64_t)flags_of[announce->event][announce->seeder] << 16 |
-           (uint64_t)announce->family << 24 | (uint64_t)now << 32;
-    memcpy(to + 24, &word, sizeof(word));
+    memcpy(to + 16, announce->info_hash + 16, 4);
+    memcpy(to + AT_PEER, announce->peer, 8);
+    memcpy(to + AT_KIND, (const uint8_t *)announce + FROM_KIND, KIND_SIZE);
+    slot->seen = (uint16_t)now;
+}
+
+static inline void put_rest(struct delta_slot *slot, const struct swarms_announce *announce)
+{
+    memcpy(slot, announce->peer + HEAD_PEER, SWARMS_PEER_MAX - HEAD_PEER);
+}
+
+/* Where there is room for all, and in a row. Returns the slots. */
+static unsigned put_all(struct delta_slot *first, struct swarms_announce *const announces[],
+                        unsigned count, uint32_t now)
+{
+    struct delta_slot *slot = first;
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct swarms_announce *announce = announces[i];
+
+        if (announce->event == SWARMS_ASK)
+            continue;
+        put_head(slot++, announce, now);
+        if (announce->family != SWARMS_IPV4)
+            put_rest(slot++, announce);
+    }
+    return (unsigned)(slot - first);
 }
 
 /*
- * Makes the next lines this core's own: a store could not wait for them elsewhere than in the store
- * buffer. A no-op for processors that don't know it.
+ * Makes the lines that the next burst will write this core's own: they take as long to come as the
+ * burst takes. A no-op for processors that don't know it.
  */
-static inline void expect_slots(struct deltas *deltas, uint64_t first, unsigned count)
+static inline void expect_slots(const struct delta_slot *first, unsigned count)
 {
-    for (unsigned i = 0; i < count + SLOTS_PER_LINE; i += SLOTS_PER_LINE)
-        __asm__ volatile("prefetchw %0" : : "m"(*slot_at(deltas, first + i)));
+    for (unsigned i = 0; i < count; i += SLOTS_PER_LINE)
+        __asm__ volatile("prefetchw %0" : : "m"(first[i]));
 }
 
-/* The first slot that may not be written: `count` records ahead or more, if it can be. */
-static inline uint64_t room_until(struct deltas *deltas, uint64_t put, unsigned count)
-{
-    uint64_t slots = deltas->mask + UINT64_C(1);
-
-    if (deltas->taken_seen + slots - put < SLOTS_MAX * (uint64_t)count)
-        deltas->taken_seen = atomic_load_explicit(&deltas->taken, memory_order_acquire);
-    return deltas->taken_seen + slots;
-}
-
-static void note_lost(struct deltas *deltas, uint64_t count)
+static void note_lost(struct deltas *deltas, unsigned count)
 {
     uint64_t lost = atomic_load_explicit(&deltas->lost, memory_order_relaxed);
 
     atomic_store_explicit(&deltas->lost, lost + count, memory_order_relaxed);
 }
 
-void deltas_put(struct deltas *deltas, struct swarms_announce *const announces[], unsigned count,
-                uint32_t now)
+/* One by one, around the ring's end, as far as there is room, and only what is wanted. */
+static unsigned put_some(struct deltas *deltas, uint64_t put, uint64_t room,
+                         struct swarms_announce *const announces[], unsigned count, uint32_t now)
 {
     bool only_stops = atomic_load_explicit(&deltas->only_stops, memory_order_relaxed);
-    uint64_t put = atomic_load_explicit(&deltas->put, memory_order_relaxed);
-    uint64_t end = room_until(deltas, put, count), lost = 0;
+    unsigned used = 0, lost = 0;
 
     for (unsigned i = 0; i < count; i++) {
         const struct swarms_announce *announce = announces[i];
@@ -102,51 +110,88 @@ void deltas_put(struct deltas *deltas, struct swarms_announce *const announces[]
 
         if (announce->event == SWARMS_ASK)
             continue;
-        if (put + slots > end || (only_stops && announce->event != SWARMS_STOPPED)) {
+        if (used + slots > room || (only_stops && announce->event != SWARMS_STOPPED)) {
             lost++;
             continue;
         }
-        put_slot(slot_at(deltas, put), announce, now);
+        put_head(slot_at(deltas, put + used), announce, now);
         if (slots > 1)
-            memcpy(slot_at(deltas, put + 1), announce->peer + HEAD_PEER,
-                   SWARMS_PEER_MAX - HEAD_PEER);
-        put += slots;
+            put_rest(slot_at(deltas, put + used + 1), announce);
+        used += slots;
     }
-    atomic_store_explicit(&deltas->put, put, memory_order_release);
     if (lost > 0)
         note_lost(deltas, lost);
-    else
-        expect_slots(deltas, put, count);
+    return used;
+}
+
+/* Slots that may be written: enough for `count` records, if there are. */
+static inline uint64_t room_for(struct deltas *deltas, uint64_t put, unsigned count)
+{
+    uint64_t slots = deltas->mask + UINT64_C(1);
+
+    if (slots - (put - deltas->taken_seen) < SLOTS_MAX * (uint64_t)count)
+        deltas->taken_seen = atomic_load_explicit(&deltas->taken, memory_order_acquire);
+    return slots - (put - deltas->taken_seen);
+}
+
+void deltas_put(struct deltas *deltas, struct swarms_announce *const announces[], unsigned count,
+                uint32_t now)
+{
+    uint64_t put = atomic_load_explicit(&deltas->put, memory_order_relaxed);
+    uint64_t room = room_for(deltas, put, count), most = SLOTS_MAX * (uint64_t)count;
+    struct delta_slot *first = slot_at(deltas, put);
+    unsigned used;
+
+    if (now > atomic_load_explicit(&deltas->latest, memory_order_relaxed))
+        atomic_store_explicit(&deltas->latest, now, memory_order_relaxed);
+    if (room < most || first + most > slot_at(deltas, deltas->mask) ||
+        atomic_load_explicit(&deltas->only_stops, memory_order_relaxed)) {
+        used = put_some(deltas, put, room, announces, count, now);
+    } else {
+        used = put_all(first, announces, count, now);
+        expect_slots(first + used, count);
+    }
+    atomic_store_explicit(&deltas->put, put + used, memory_order_release);
 }
 
 /* Taking --------------------------------------------------------------------------------------- */
 
-static inline void take_record(struct deltas *deltas, uint64_t number, struct delta *into)
+static uint8_t flags_of(const struct delta_slot *slot)
+{
+    if (slot->event == SWARMS_STOPPED)
+        return TRANSFER_STOPPED;
+    return (uint8_t)((slot->seeder ? TRANSFER_SEEDER : 0) |
+                     (slot->event == SWARMS_COMPLETED ? TRANSFER_COMPLETED : 0));
+}
+
+/* Returns the slots that it took. */
+static unsigned take_record(struct deltas *deltas, uint64_t number, uint32_t latest,
+                            struct delta *into)
 {
     const struct delta_slot *slot = slot_at(deltas, number);
 
     memcpy(into->info_hash, slot->info_hash, sizeof(into->info_hash));
     memcpy(into->peer, slot->peer, sizeof(slot->peer));
     into->family = slot->family;
-    into->flags = slot->flags;
-    into->seen = slot->seen;
+    into->flags = flags_of(slot);
+    into->seen = latest - (uint16_t)(latest - slot->seen);
     if (slot->family == SWARMS_IPV4)
         memset(into->peer + HEAD_PEER, 0, SWARMS_PEER_MAX - HEAD_PEER);
     else
         memcpy(into->peer + HEAD_PEER, slot_at(deltas, number + 1), SWARMS_PEER_MAX - HEAD_PEER);
+    return slots_of(slot->family);
 }
 
 unsigned deltas_take(struct deltas *deltas, struct delta *into, unsigned most, uint64_t *lost)
 {
     uint64_t taken = atomic_load_explicit(&deltas->taken, memory_order_relaxed);
     uint64_t put = atomic_load_explicit(&deltas->put, memory_order_acquire);
-    unsigned count;
+    uint32_t latest = atomic_load_explicit(&deltas->latest, memory_order_relaxed);
+    unsigned count = 0;
 
     *lost = atomic_load_explicit(&deltas->lost, memory_order_relaxed);
-    for (count = 0; count < most && taken != put; count++) {
-        take_record(deltas, taken, &into[count]);
-        taken += slots_of(into[count].family);
-    }
+    for (; count < most && taken != put; count++)
+        taken += take_record(deltas, taken, latest, &into[count]);
     atomic_store_explicit(&deltas->taken, taken, memory_order_release);
     return count;
 }

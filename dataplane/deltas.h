@@ -7,8 +7,9 @@
  *
  * In the ring an IPv4 peer takes a slot of 32 bytes, an IPv6 peer two of them. Each line of it was
  * last read by another core and has to be fetched from there before it can be written: so a record
- * is as short as can be, its slot is written by three stores (a burst's wait in the store buffer,
- * not the worker), and the next burst's lines are asked for one burst ahead.
+ * is short, and the next burst's lines are asked for one burst ahead. And an announce is 1400
+ * instructions in all: so the worker copies what it has, in some twenty, and whoever takes it out
+ * works out what it means.
  */
 #pragma once
 
@@ -32,20 +33,18 @@ struct delta {
 struct delta_slot {
     uint8_t info_hash[20];
     uint8_t peer[6];
-    uint8_t flags;
-    uint8_t family;
-    uint32_t seen;
+    uint8_t family, event, seeder, unused; /* as in struct swarms_announce */
+    uint16_t seen;                         /* the low bits */
 };
 
 _Static_assert(sizeof(struct delta_slot) == 32, "two slots are a cache line");
-_Static_assert(offsetof(struct delta_slot, peer) == 20 && offsetof(struct delta_slot, seen) == 28,
-               "the words that put_slot() writes");
 
 struct deltas {
     /* First line: the worker's. */
     _Alignas(64) _Atomic uint64_t put; /* slots put so far */
     uint64_t taken_seen;
-    _Atomic uint64_t lost; /* records so far */
+    _Atomic uint64_t lost;   /* records so far */
+    _Atomic uint32_t latest; /* `seen`: no record's is later */
 
     /* Second line: the control thread's. */
     _Alignas(64) _Atomic uint64_t taken; /* slots taken so far */
@@ -65,8 +64,10 @@ _Static_assert(offsetof(struct deltas, slots) == 192, "two slots share a line, n
 size_t deltas_size(unsigned slots);
 void deltas_init(struct deltas *deltas, unsigned slots);
 
-/* For the worker, before swarms_announce(), which may overwrite the info-hashes. Who only asks is
- * left out. */
+/*
+ * For the worker, before swarms_announce(), which may overwrite the info-hashes. Who only asks is
+ * left out. What is `now` for one burst is not 2^16 seconds before what it was for another.
+ */
 void deltas_put(struct deltas *deltas, struct swarms_announce *const announces[], unsigned count,
                 uint32_t now);
 

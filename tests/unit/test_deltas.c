@@ -159,6 +159,28 @@ static void test_what_does_not_fit_is_counted(void **state)
     free(deltas);
 }
 
+/* In a slot it has 16 bits; of an announce that is told late it lies before that of the others. */
+static void test_when_it_was_seen(void **state)
+{
+    static const uint32_t seconds[] = {70000, 131071, 131072, 130000, 131072 + 65535};
+    enum { COUNT = sizeof(seconds) / sizeof(seconds[0]) };
+    struct deltas *deltas = make();
+    struct delta taken[COUNT];
+    uint64_t lost;
+
+    for (unsigned i = 0; i + 1 < COUNT; i++)
+        put(deltas, seconds[i] - 1000, 1, SWARMS_STARTED);
+    assert_int_equal(deltas_take(deltas, taken, COUNT, &lost), COUNT - 1);
+    for (unsigned i = 0; i + 1 < COUNT; i++)
+        assert_int_equal(taken[i].seen, seconds[i]);
+    put(deltas, seconds[2] - 1000, 1, SWARMS_STARTED);
+    put(deltas, seconds[COUNT - 1] - 1000, 1, SWARMS_STARTED);
+    assert_int_equal(deltas_take(deltas, taken, COUNT, &lost), 2);
+    assert_int_equal(taken[0].seen, seconds[2]);
+    assert_int_equal(taken[1].seen, seconds[COUNT - 1]);
+    free(deltas);
+}
+
 static void test_half_a_peer_is_never_put(void **state)
 {
     struct deltas *deltas = make();
@@ -247,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_announces_come_out_in_order),
         cmocka_unit_test(test_an_ipv6_peer_across_the_end),
         cmocka_unit_test(test_half_a_peer_is_never_put),
+        cmocka_unit_test(test_when_it_was_seen),
         cmocka_unit_test(test_only_stops_when_no_more_is_wanted),
         cmocka_unit_test(test_who_only_asks_is_not_lost_either),
         cmocka_unit_test(test_who_only_asks_is_not_told_on),
