@@ -20,7 +20,7 @@
 #include "steering.h"
 
 enum {
-    DELTAS = 1 << 17, /* slots of each worker's ring, 4 MiB: what the control thread may fall behind */
+    DELTAS = 1 << 17, /* slots of a worker's ring, 4 MiB: what the control thread may fall behind */
     LAST_SNAPSHOT_SECONDS = 30,       /* that stopping waits for it; service managers wait 90 */
     ERROR_SIZE = STEERING_ERROR_SIZE, /* the longest of the parts' */
 };
