@@ -26,7 +26,6 @@ static void *run(void *user)
 {
     struct taker *taker = user;
 
-    machine_pin(taker->core);
     while (!atomic_load(&taker->stop)) {
         take_all(taker);
         nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000}, NULL);
@@ -35,22 +34,37 @@ static void *run(void *user)
     return NULL;
 }
 
+/* On its core from the first: a worker in real time never leaves its own to it. */
+static int start_thread(struct taker *taker, unsigned core)
+{
+    pthread_attr_t attributes;
+    cpu_set_t cores;
+    int error;
+
+    CPU_ZERO(&cores);
+    CPU_SET(core, &cores);
+    pthread_attr_init(&attributes);
+    pthread_attr_setaffinity_np(&attributes, sizeof(cores), &cores);
+    error = pthread_create(&taker->thread, &attributes, run, taker);
+    pthread_attr_destroy(&attributes);
+    return -error;
+}
+
 int taker_start(struct taker *taker, unsigned core)
 {
     int error;
 
     memset(taker, 0, sizeof(*taker));
-    taker->core = core;
     taker->size = deltas_size(SLOTS);
     taker->pages = MACHINE_PAGES_2M;
     taker->deltas = machine_memory(taker->size, &taker->pages);
     if (!taker->deltas)
         return -ENOMEM;
     deltas_init(taker->deltas, SLOTS);
-    error = pthread_create(&taker->thread, NULL, run, taker);
+    error = start_thread(taker, core);
     if (error)
         machine_memory_free(taker->deltas, taker->size, taker->pages);
-    return -error;
+    return error;
 }
 
 void taker_stop(struct taker *taker)

@@ -17,7 +17,6 @@ struct taker {
 
     size_t size;
     enum machine_pages pages;
-    unsigned core;
     atomic_bool stop;
     pthread_t thread;
 };
