@@ -20,15 +20,13 @@ enum {
     TAKES_MAX = 64, /* of them in a tick, so that other events have their turn */
     SEND_MS = 2000, /* of one attempt; then it is tried again */
     REST_MS = 500,  /* after an attempt that failed */
-    BUMP_MS =
-        1000, /* that IDs are moved into the future, at first, if the stream's end lies there */
+    BUMP_MS = 1000, /* by which IDs go past the end of a stream that lies ahead, at first */
     BUMP_MAX_MS = 3600000,
     LIFE = 2, /* times the retention, for which Redis keeps a stream without a writer */
 
     /*
-     * Bytes that wait: from the one on workers tell of stops only, below the other of everybody
-     * again. What lies between is room for stops, and for what is in the rings by then; the lower,
-     * the longer a fleet that asks too much of Redis goes without news.
+     * Bytes that wait: above MANY workers tell of stops only, below FEW of everybody again. Less
+     * room above MANY: stops are lost sooner; a lower FEW: news pause for longer.
      */
     WAITING_MANY = PUBLISHER_WAITING_MAX / 16 * 15,
     WAITING_FEW = PUBLISHER_WAITING_MAX / 2,
@@ -473,6 +471,16 @@ void publisher_describe(const struct publisher *publisher, struct member_record 
     }
 }
 
+static unsigned records_waiting(const struct stream *stream)
+{
+    unsigned records = stream->filling ? stream->filling->records : 0;
+    const struct batch *batch;
+
+    STAILQ_FOREACH(batch, &stream->waiting, link)
+    records += batch->records;
+    return records;
+}
+
 void publisher_info(const struct publisher *publisher, struct publisher_info *info)
 {
     uint64_t now = monotonic_ms(), oldest = now;
@@ -483,7 +491,7 @@ void publisher_info(const struct publisher *publisher, struct publisher_info *in
         const struct stream *stream = &publisher->streams[i];
         const struct batch *batch = STAILQ_FIRST(&stream->waiting);
 
-        info->waiting += (unsigned)(stream->records - stream->stored_records);
+        info->waiting += records_waiting(stream);
         batch = batch ? batch : stream->filling;
         if (batch && batch->begun < oldest)
             oldest = batch->begun;

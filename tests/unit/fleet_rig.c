@@ -126,6 +126,11 @@ unsigned dataplane_deltas(struct dataplane *tables, unsigned worker, struct delt
     return deltas_take(tables->deltas, into, most, lost);
 }
 
+void dataplane_want_only_stops(struct dataplane *tables, unsigned worker, bool only_stops)
+{
+    deltas_want_only_stops(tables->deltas, only_stops);
+}
+
 static void *aligned(size_t size)
 {
     return aligned_alloc(64, (size + 63) & ~(size_t)63);

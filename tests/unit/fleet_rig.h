@@ -42,7 +42,7 @@ void rig_set_wall(int64_t ms);
 /* Tables ------------------------------------------------------------------------------------------
  */
 
-/* `deltas`: records of the ring to the fleet, a power of two. */
+/* `deltas`: slots of the ring to the fleet, a power of two. */
 struct dataplane *rig_tables_new(unsigned deltas);
 void rig_tables_free(struct dataplane *tables);
 

@@ -301,30 +301,74 @@ static void test_what_the_ring_lost_is_a_gap_for_readers(void **state)
     end();
 }
 
-static void test_memory_is_bounded_while_redis_is_away_and_the_loss_is_a_gap(void **state)
-{
-    enum { CLIENTS = 10000, ROUNDS = 100 };
+enum { CROWD = 10000 };
 
-    begin(RING);
-    tell();
-    rig_announce(rig.here, 2, CLIENTS, 1, SWARMS_STARTED);
-    rig_pass(SOON_MS);
+/* Redis takes nothing, and everybody announces so often. */
+static void pile_up(unsigned rounds, enum swarms_event event)
+{
     redis_trouble = (struct redis_trouble){
         .command = "XADD", .outcome = REDIS_UNREACHABLE, .times = UINT32_MAX};
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        rig_announce(rig.here, 2, 0, CLIENTS, SWARMS_STARTED);
+    for (unsigned i = 0; i < rounds; i++) {
+        rig_announce(rig.here, 2, 0, CROWD, event);
         rig_pass(10);
         assert_true(told().waiting_bytes <= PUBLISHER_WAITING_MAX);
     }
-    assert_int_equal(told().lost_in_ring, 0);
-    assert_true(told().lost_waiting > CLIENTS);
-    assert_true(told().waiting_bytes > PUBLISHER_WAITING_MAX * 9 / 10);
+}
+
+/* Redis is back: all that waited comes, and what was given up is known to be missing. */
+static void settle(uint64_t announces)
+{
     redis_trouble.command = NULL;
     RIG_UNTIL(told().waiting == 0, 60000);
-    RIG_UNTIL(taken().records + told().lost_waiting == CLIENTS * ROUNDS + 1, 60000);
-    assert_int_equal(rig_peers(rig.there), CLIENTS + 1);
-    assert_true(rig.gaps >= 1);
+    RIG_UNTIL(taken().records + told().lost_waiting + told().lost_in_ring == announces, 60000);
     assert_int_equal(told().waiting_bytes, 0);
+    rig_announce(rig.here, 2, CROWD, 1, SWARMS_STARTED);
+    rig_pass(SOON_MS);
+    assert_true(rig.gaps >= 1);
+}
+
+static void test_memory_is_bounded_while_redis_is_away_and_the_loss_is_a_gap(void **state)
+{
+    enum { ROUNDS = 100 };
+
+    begin(RING);
+    tell();
+    pile_up(ROUNDS, SWARMS_STARTED);
+    assert_true(told().lost_in_ring > CROWD);
+    assert_int_equal(told().lost_waiting, 0);
+    assert_true(told().waiting_bytes > PUBLISHER_WAITING_MAX * 9 / 10);
+    settle(CROWD * ROUNDS);
+    assert_int_equal(rig_peers(rig.there), CROWD + 1);
+    end();
+}
+
+/* No snapshot would tell of them: when nobody else is told of any more, they are. */
+static void test_who_stops_is_told_of_while_redis_is_away(void **state)
+{
+    enum { ROUNDS = 100 };
+
+    begin(RING);
+    tell();
+    pile_up(ROUNDS, SWARMS_STARTED);
+    rig_announce(rig.here, 2, 0, 100, SWARMS_STOPPED);
+    rig_pass(10);
+    assert_int_equal(told().lost_waiting, 0);
+    settle(CROWD * ROUNDS + 100);
+    assert_int_equal(rig_peers(rig.there), CROWD - 100 + 1);
+    end();
+}
+
+static void test_of_too_many_who_stop_the_latest_are_told_of(void **state)
+{
+    enum { ROUNDS = 100, STOPS = 12 };
+
+    begin(RING);
+    tell();
+    pile_up(ROUNDS, SWARMS_STARTED);
+    pile_up(STOPS, SWARMS_STOPPED);
+    assert_true(told().lost_waiting > 0);
+    settle(CROWD * (ROUNDS + STOPS));
+    assert_int_equal(rig_peers(rig.there), 1);
     end();
 }
 
@@ -547,6 +591,8 @@ int main(void)
         TEST(test_a_batch_that_is_refused_is_sent_again),
         TEST(test_a_stream_whose_end_is_in_the_future_is_written_past_it),
         TEST(test_what_the_ring_lost_is_a_gap_for_readers),
+        TEST(test_who_stops_is_told_of_while_redis_is_away),
+        TEST(test_of_too_many_who_stop_the_latest_are_told_of),
         TEST(test_memory_is_bounded_while_redis_is_away_and_the_loss_is_a_gap),
         TEST(test_nothing_is_lost_while_the_client_takes_no_more),
         TEST(test_a_reader_that_comes_late_notices_what_was_trimmed),
