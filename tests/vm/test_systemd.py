@@ -52,6 +52,13 @@ class Service(Appliance):
     def ctl(self, command, seconds=60):
         return self.machine.run(f"systemctl {command}", seconds)
 
+    def start(self, command="start muster"):
+        try:
+            self.ctl(command, 90)
+        except CommandFailed:
+            pytest.fail(self.journal())
+        assert self.show("ActiveState") == "active", self.journal()
+
     def show(self, value, unit="muster"):
         return self.ctl(f"show --value -p {value} {unit}").strip()
 
@@ -108,8 +115,7 @@ def test_starts_as_the_manual_says(service):
     service.machine.write("/run/systemd/system/muster.service.d/fast.conf", DROP_IN)
     service.configure_interface(INTERFACE)
     service.ctl("daemon-reload")
-    service.ctl("enable --now muster-host muster", 90)
-    assert service.show("ActiveState") == "active", service.journal()
+    service.start("enable --now muster-host muster")
     assert re.fullmatch(r"\d+ announces/s, \d+ peers, load \d+ %",
                         wait_until(lambda: service.show("StatusText").replace("ready", ""), 10))
 
@@ -194,8 +200,7 @@ def test_stops_in_order_and_leaves_nothing(service):
 def test_starts_where_nobody_made_its_folder(service):
     service.machine.run("rm -rf /var/lib/muster")
     service.configure({"confine": {"user": ""}})
-    service.ctl("start muster", 90)
-    assert service.show("ActiveState") == "active", service.journal()
+    service.start()
     service.ctl("stop muster")
 
 
