@@ -53,6 +53,13 @@ static inline void handoff_expect(const struct handoff_ring *ring)
 /* Takes up to `count`. For the consumer. */
 unsigned handoff_take(struct handoff_ring *ring, void *items[], unsigned count);
 
+/* True when there is something to take. For the consumer. */
+static inline bool handoff_waits(const struct handoff_ring *ring)
+{
+    return atomic_load_explicit(&ring->put, memory_order_relaxed) !=
+           atomic_load_explicit(&ring->taken, memory_order_relaxed);
+}
+
 /*
  * The worker, of `workers`, that owns a swarm by its hash: the owner of its chunk (transfer.h), so
  * that each of a snapshot's chunks is one worker's.

@@ -5,14 +5,15 @@
 
 /* Each of these does a slice, and returns true when its job is done. */
 
-static bool export_slice(struct dataplane_job *job, struct swarms *swarms, uint32_t now)
+static bool export_slice(struct dataplane_job *job, struct swarms *swarms, unsigned lines,
+                         uint32_t now)
 {
     if (job->size < TRANSFER_SIZE_MIN) {
         job->error = -EINVAL;
         return true;
     }
     job->used += transfer_export(swarms, &job->export, job->buffer + job->used,
-                                 job->size - job->used, SLICE_EXPORT_LINES, now);
+                                 job->size - job->used, lines, now);
     return job->export.done || job->size - job->used < TRANSFER_SIZE_MIN;
 }
 
@@ -40,7 +41,7 @@ static bool run_slice(struct worker_jobs *jobs, struct swarms *swarms,
 
     switch (job->kind) {
     case DATAPLANE_JOB_EXPORT:
-        return export_slice(job, swarms, now);
+        return export_slice(job, swarms, SLICE_EXPORT_LINES, now);
     case DATAPLANE_JOB_IMPORT:
         return import_slice(job, &jobs->position, swarms, timeouts, now);
     case DATAPLANE_JOB_TOP:
@@ -61,9 +62,27 @@ static void begin(struct worker_jobs *jobs, struct dataplane_job *job)
 {
     jobs->current = job;
     jobs->position = 0;
+    jobs->slivers = 0;
     job->error = 0;
     if (job->kind == DATAPLANE_JOB_EXPORT)
         job->used = 0;
+}
+
+static void finish(struct worker_jobs *jobs)
+{
+    void *job = jobs->current;
+
+    handoff_put(jobs->finished, &job, 1); /* has room: jobs_put() sees to that */
+    jobs->current = NULL;
+}
+
+/* An export that goes on in slivers, and that no other job waits for. */
+static bool goes_on_in_slivers(struct worker_jobs *jobs)
+{
+    bool slivers = jobs->slivers > 0;
+
+    jobs->slivers = 0;
+    return slivers && !handoff_waits(jobs->submitted);
 }
 
 bool jobs_slice(struct worker_jobs *jobs, struct swarms *swarms,
@@ -76,12 +95,20 @@ bool jobs_slice(struct worker_jobs *jobs, struct swarms *swarms,
             return false;
         begin(jobs, job);
     }
-    if (run_slice(jobs, swarms, timeouts, now)) {
-        job = jobs->current;
-        handoff_put(jobs->finished, &job, 1); /* has room: jobs_put() sees to that */
-        jobs->current = NULL;
-    }
+    if (!goes_on_in_slivers(jobs) && run_slice(jobs, swarms, timeouts, now))
+        finish(jobs);
     return true;
+}
+
+void jobs_sliver(struct worker_jobs *jobs, struct swarms *swarms, uint32_t now)
+{
+    struct dataplane_job *job = jobs->current;
+
+    if (!job || job->kind != DATAPLANE_JOB_EXPORT)
+        return;
+    jobs->slivers++;
+    if (export_slice(job, swarms, SLIVER_EXPORT_LINES, now))
+        finish(jobs);
 }
 
 int jobs_put(struct worker_jobs *jobs, struct dataplane_job *job)

@@ -18,12 +18,19 @@ struct worker_jobs {
     struct handoff_ring *submitted, *finished; /* JOBS_SLOTS each */
     struct dataplane_job *current;             /* the worker's */
     size_t position;                           /* in its buffer */
+    unsigned slivers;                          /* since the last slice */
     unsigned under_way;                        /* the control thread's: not collected yet */
 };
 
-/* For the worker. True when there is more to do at once. */
+/*
+ * For the worker, now and then and when it has nothing else to do. True when there is more to do at
+ * once. Leaves an export to slivers if there were any since the last call, and no other job waits.
+ */
 bool jobs_slice(struct worker_jobs *jobs, struct swarms *swarms,
                 const struct swarms_timeouts *timeouts, uint32_t now);
+
+/* For the worker, after each burst while there is more to do: a bit of an export, if it is one. */
+void jobs_sliver(struct worker_jobs *jobs, struct swarms *swarms, uint32_t now);
 
 /* For the control thread. -EAGAIN when there are JOBS_SLOTS under way. */
 int jobs_put(struct worker_jobs *jobs, struct dataplane_job *job);

@@ -207,6 +207,8 @@ int worker_run(void *argument)
             job = keep_house(worker, start);
         else if (job && count == 0)
             job = work_on_jobs(worker);
+        else if (job)
+            jobs_sliver(&worker->jobs, worker->pipeline.swarms, worker->pipeline.now);
         if (count > 0 || job || housekeeping)
             worker->report.cycles_busy += rte_rdtsc() - start;
         if (count > 0 || job)

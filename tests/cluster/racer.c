@@ -42,6 +42,7 @@ enum race_state { RACE_NONE, RACE_WANTED, RACE_RUN };
 struct dataplane {
     struct rig rig;
     struct worker_jobs jobs;
+    bool job; /* to be gone on with */
     struct tables_clock clock;
     pthread_t thread;
     atomic_bool stop;
@@ -125,8 +126,10 @@ static void serve_ring(struct dataplane *dataplane)
         uint64_t begin = machine_ticks(), took;
 
         if (begin >= dataplane->next_housekeeping) {
-            keep_house(dataplane);
+            dataplane->job = keep_house(dataplane);
             dataplane->next_housekeeping = begin + pause;
+        } else if (dataplane->job) {
+            jobs_sliver(&dataplane->jobs, rig->pipeline.swarms, rig->pipeline.now);
         }
         rig_serve(rig, first, RIG_BURST);
         took = machine_ticks() - begin;

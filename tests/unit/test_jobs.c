@@ -14,7 +14,7 @@
 
 #include "dataplane/jobs.h"
 
-enum { TORRENTS = 2000, PEERS = 5, BUFFER = 4096, NOW = 1000000 };
+enum { TORRENTS = 2000, PEERS = 5, BUFFER = 4096, BUFFER_LARGE = 1 << 20, NOW = 1000000 };
 
 static const struct swarms_timeouts timeouts = {.peer = 4000, .torrent = 8000};
 static struct swarms_secret secret;
@@ -114,6 +114,58 @@ static void import_all(void)
     free(buffer);
 }
 
+/* A worker that is never idle: its export goes on all the same, and its imports wait for slices. */
+static void a_busy_worker_exports_in_slivers(void **state)
+{
+    uint8_t *buffer = malloc(BUFFER_LARGE);
+    struct dataplane_job export = {.kind = DATAPLANE_JOB_EXPORT,
+                                   .buffer = buffer,
+                                   .size = BUFFER_LARGE,
+                                   .export.last_chunk = TRANSFER_CHUNKS - 1},
+                         import = {.kind = DATAPLANE_JOB_IMPORT};
+    unsigned slivers = 0;
+
+    import_all();
+    atomic_store(&stop, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(jobs_put(&jobs, &export), 0);
+    assert_true(jobs_slice(&jobs, swarms, &timeouts, NOW)); /* begins it */
+    for (; !jobs_collect(&jobs); slivers++) {
+        struct transfer_export at;
+
+        jobs_sliver(&jobs, swarms, NOW);
+        at = export.export;
+        assert_true(jobs.current == NULL || jobs_slice(&jobs, swarms, &timeouts, NOW));
+        assert_memory_equal(&export.export, &at, sizeof(at)); /* left to slivers */
+    }
+    assert_true(export.export.done);
+    assert_true(slivers > TORRENTS / SLIVER_EXPORT_LINES);
+
+    /* Another job waits: slices are done, too. */
+    export.export = (struct transfer_export){.last_chunk = TRANSFER_CHUNKS - 1};
+    assert_int_equal(jobs_put(&jobs, &export), 0);
+    assert_int_equal(jobs_put(&jobs, &import), 0);
+    assert_true(jobs_slice(&jobs, swarms, &timeouts, NOW));
+    while (jobs.current == &export) {
+        struct transfer_export at;
+
+        jobs_sliver(&jobs, swarms, NOW);
+        at = export.export;
+        if (jobs.current != &export)
+            break;
+        assert_true(jobs_slice(&jobs, swarms, &timeouts, NOW));
+        assert_memory_not_equal(&export.export, &at, sizeof(at));
+    }
+    assert_ptr_equal(jobs_collect(&jobs), &export);
+    jobs_sliver(&jobs, swarms, NOW);
+    assert_true(jobs_slice(&jobs, swarms, &timeouts, NOW)); /* at once: no export */
+    jobs_sliver(&jobs, swarms, NOW);
+    assert_ptr_equal(jobs_collect(&jobs), &import);
+    atomic_store(&stop, false);
+    pthread_create(&thread, NULL, work, NULL);
+    free(buffer);
+}
+
 static void what_is_imported_is_exported_in_slices(void **state)
 {
     struct dataplane_job job = {.kind = DATAPLANE_JOB_EXPORT, .size = BUFFER};
@@ -204,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_is_imported_is_exported_in_slices),
+        TEST(a_busy_worker_exports_in_slivers),
         TEST(bad_buffers_are_refused),
         TEST(questions_are_answered),
         TEST(a_full_mailbox_says_so_and_loses_nothing),
