@@ -202,8 +202,7 @@ const struct config_key config_keys[] = {
      .max = 365 * DAY, .initial = "24h", .help = "A new key after so long."},
 
     {"xdp.program", CONFIG_PATH, FIELD(xdp.program), .initial = MUSTER_XDP_PROGRAM,
-     .example = "/usr/local/lib/muster/steering.bpf.o", .restart = RESTART_PROGRAM,
-     .help = "The compiled program, steering.bpf.o."},
+     .restart = RESTART_PROGRAM, .help = "The compiled program, steering.bpf.o."},
     {"xdp.mode", CONFIG_CHOICE, FIELD(xdp.mode), .choices = xdp_mode_choices, .initial = "auto",
      .restart = RESTART_PROGRAM,
      .help = "native: in the driver. generic: in the kernel's stack, slower, works everywhere, and "
