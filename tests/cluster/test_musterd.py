@@ -36,8 +36,13 @@ def fleet(testbed, cluster, tmp_path):
         return daemons
 
     yield start
-    for daemon in daemons:
-        testbed.discard(daemon)
+    try:
+        for daemon in daemons:
+            if daemon.is_running():
+                daemon.stop()  # which checks that it ends well
+    finally:
+        for daemon in daemons:
+            testbed.discard(daemon)
 
 
 def is_complete(musterd, count):

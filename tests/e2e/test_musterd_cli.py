@@ -74,7 +74,9 @@ def test_checks_without_privileges():
                            MUSTERD, "--check-config", "-c", file],
                           capture_output=True, text=True, timeout=30)
     file.unlink()
-    assert (done.returncode, done.stderr) == (0, "")
+    # Where coverage is counted, gcov complains that it can't write its counts.
+    said = [line for line in done.stderr.splitlines() if not line.startswith("profiling:")]
+    assert (done.returncode, said) == (0, [])
 
 
 @pytest.mark.parametrize("text, line, expected", [
