@@ -12,6 +12,7 @@ Needs root, iproute2 and ethtool.
 import ctypes
 import ipaddress
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -88,6 +89,13 @@ class Namespace:
         if not existing:
             sh("ip", "netns", "add", name)
         self._file = os.open(NETNS / name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._prepare()
+        except Exception:
+            self.delete()
+            raise
+
+    def _prepare(self):
         self.ip("link", "set", "lo", "up")
         self.sysctl("net.ipv6.ip_nonlocal_bind", 1)  # for addresses that only a route makes local
         for family in ("all", "default"):
@@ -113,6 +121,10 @@ class Namespace:
     def ip(self, *arguments):
         return sh("ip", "-n", self.name, *arguments)
 
+    def has(self, interface):
+        with self:
+            return interface in (name for _, name in socket.if_nameindex())
+
     def sysctl(self, key, value):
         with self:
             Path("/proc/sys", *key.split(".")).write_text(str(value))
@@ -132,11 +144,11 @@ class Namespace:
 HOST = None
 
 
-def veth(near, near_name, far, far_name):
-    """A veth pair of one queue each, which is what AF_XDP on veth can serve."""
-    sh("ip", "link", "add", near_name, "netns", near.name, "numrxqueues", 1, "numtxqueues", 1,
+def veth(near, near_name, far, far_name, queues=1):
+    """A veth pair; of one queue each, which is what AF_XDP on veth can serve, unless told otherwise."""
+    sh("ip", "link", "add", near_name, "netns", near.name, "numrxqueues", queues, "numtxqueues", queues,
        "type", "veth",
-       "peer", "name", far_name, "netns", far.name, "numrxqueues", 1, "numtxqueues", 1)
+       "peer", "name", far_name, "netns", far.name, "numrxqueues", queues, "numtxqueues", queues)
     for namespace, name in ((near, near_name), (far, far_name)):
         # No partial checksums, and VLAN tags within the frames: an AF_XDP socket sees bytes only.
         namespace.run("ethtool", "-K", name, "tx", "off", "txvlan", "off")
@@ -153,11 +165,19 @@ class Link:
     of 10.(100+N).0.0/16 and fd98:N::/64 are addresses of clients: see `client_address()`.
     """
 
-    def __init__(self, number, appliance, clients):
+    def __init__(self, number, appliance, clients, queues=1):
         self.number, self.appliance, self.clients = number, appliance, clients
         self.interface, self.client_interface = f"mu{number}", f"cl{number}"
         self.mac, self.client_mac = f"02:00:00:00:{number:02x}:01", f"02:00:00:00:{number:02x}:02"
-        veth(appliance, self.interface, clients, self.client_interface)
+        try:
+            self._make(queues)
+        except Exception:
+            self.delete()
+            raise
+
+    def _make(self, queues):
+        appliance, clients = self.appliance, self.clients
+        veth(appliance, self.interface, clients, self.client_interface, queues)
         self._configure(appliance, self.interface, self.mac, 1)
         self._configure(clients, self.client_interface, self.client_mac, 2)
         attach_pass_program(clients, self.client_interface)
@@ -189,7 +209,9 @@ class Link:
         return str(network[index])
 
     def delete(self):
-        self.appliance.ip("link", "delete", self.interface)
+        """Also after a test that took it away and failed before it brought it back."""
+        if self.appliance.has(self.interface):
+            self.appliance.ip("link", "delete", self.interface)
 
 
 class Lan:

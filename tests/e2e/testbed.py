@@ -22,7 +22,7 @@ import subprocess
 import time
 import urllib.request
 from collections import namedtuple
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sandbox
@@ -85,10 +85,10 @@ def enough_huge_pages():
 
 
 def worker_threads(daemon):
-    """Threads that DPDK named for the cores they run on."""
-    tasks = Path(f"/proc/{daemon.pid}/task")
-    return [int(task.name) for task in tasks.iterdir()
-            if "worker" in (task / "comm").read_text()]
+    """Threads that DPDK named for its cores, in the order of the workers."""
+    tasks = {int(task.name): (task / "comm").read_text()
+             for task in Path(f"/proc/{daemon.pid}/task").iterdir()}
+    return sorted((number for number, name in tasks.items() if "worker" in name), key=tasks.get)
 
 
 @contextmanager
@@ -231,8 +231,8 @@ class Musterd:
         """Ends it, whatever state it is in, and forgets it."""
         if self.is_running():
             self.kill()
-        sandbox.sh("umount", self.pins)
         self.instances.remove(self)
+        sandbox.sh("umount", self.pins)
 
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
@@ -293,9 +293,15 @@ class Testbed:
 
     def __init__(self, links=1, host=None):
         self.host = host or sandbox.enter()
-        self.clients = Namespace("clients")
-        self.links = [Link(number, self.host, self.clients) for number in range(1, links + 1)]
-        self.daemons = []
+        self.links, self.daemons = [], []
+        with ExitStack() as made:  # all of it is taken back, whatever fails: the next testbed needs the names
+            self.clients = Namespace("clients")
+            made.callback(self.clients.delete)
+            made.callback(self._delete_links)
+            for number in range(1, links + 1):
+                self.links.append(Link(number, self.host, self.clients))
+            made.callback(self._discard_all)
+            self._made = made.pop_all()
 
     def daemon(self, settings=None, ports=None, name=None):
         """A musterd on the testbed's links (or `ports`), not yet started."""
@@ -317,8 +323,8 @@ class Testbed:
             self.discard(musterd)
 
     def discard(self, musterd):
-        musterd.close()
         self.daemons.remove(musterd)
+        musterd.close()
 
     def tracker(self, link=0, client=0, family=4, address=None, port=PORT, source_port=0, **options):
         """The tracker as client number `client` of a link sees it; close it after use."""
@@ -336,9 +342,16 @@ class Testbed:
                 return False
         return True
 
+    def _discard_all(self):
+        with ExitStack() as rest:
+            for musterd in list(self.daemons):
+                rest.callback(self.discard, musterd)
+
+    def _delete_links(self):
+        with ExitStack() as rest:
+            for link in self.links:
+                rest.callback(link.delete)
+
     def close(self):
-        for musterd in list(self.daemons):
-            self.discard(musterd)
-        for link in self.links:
-            link.delete()
-        self.clients.delete()
+        """Takes all of it back; what can't be is told in the end."""
+        self._made.close()
