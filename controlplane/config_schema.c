@@ -85,7 +85,8 @@ static const struct config_key port_fields[] = {
     {"args", CONFIG_STRING, PORT_FIELD(device), .kinds = VDEV_ONLY, .required = true,
      .help = "The device and its arguments, as for DPDK's --vdev."},
     {"role", CONFIG_CHOICE, PORT_FIELD(memif_server), .kinds = MEMIF_ONLY, .choices = role_choices,
-     .initial = "client", .help = "server makes the socket, client connects to it."},
+     .initial = "client",
+     .help = "server makes the socket; client connects to it, and looks for it once a second."},
     {"queues", CONFIG_COUNT, PORT_FIELD(queues), .min = 1, .max = DATAPLANE_WORKERS_MAX,
      .initial = "1",
      .help =
@@ -94,7 +95,7 @@ static const struct config_key port_fields[] = {
          "(ethtool -L INTERFACE combined N)."},
     {"descriptors", CONFIG_COUNT, PORT_FIELD(descriptors), .max = 32768, .initial = "0",
      .help = "Descriptors of each queue; 0 for the driver's default. More ride out longer bursts, "
-             "and take more cache."},
+             "and take more cache. An af_xdp port has 2048 at least, and holds no more packets."},
     {"mtu", CONFIG_COUNT, PORT_FIELD(mtu), .min = 576, .max = 9000, .initial = "1500",
      .help = "Bytes of an IP packet at most: replies name no more peers than fit. Lower it where "
              "clients sit behind tunnels."},

@@ -169,13 +169,14 @@ static const int allowed_calls[] = {
     /* maps of the XDP program; without CAP_BPF it can't load another */
     SCMP_SYS(bpf)};
 
-/* Sockets: to Redis, to operators, to the journal, to the kernel's tables. No raw ones. */
+/* Sockets: to Redis, to operators, to the journal, to memif's other side, to the kernel's tables.
+ * No raw ones. */
 static const struct {
     int family, type;
 } allowed_sockets[] = {
-    {AF_UNIX, SOCK_STREAM}, {AF_UNIX, SOCK_DGRAM},    {AF_INET, SOCK_STREAM},
-    {AF_INET, SOCK_DGRAM},  {AF_INET6, SOCK_STREAM},  {AF_INET6, SOCK_DGRAM},
-    {AF_NETLINK, SOCK_RAW}, {AF_NETLINK, SOCK_DGRAM},
+    {AF_UNIX, SOCK_STREAM}, {AF_UNIX, SOCK_DGRAM},  {AF_UNIX, SOCK_SEQPACKET},
+    {AF_INET, SOCK_STREAM}, {AF_INET, SOCK_DGRAM},  {AF_INET6, SOCK_STREAM},
+    {AF_INET6, SOCK_DGRAM}, {AF_NETLINK, SOCK_RAW}, {AF_NETLINK, SOCK_DGRAM},
 };
 
 enum { SOCKET_TYPE_MASK = 0xf }; /* the rest of the argument is SOCK_NONBLOCK and SOCK_CLOEXEC */

@@ -165,6 +165,7 @@ void controlplane_tick(struct controlplane *controlplane)
     bool new_epoch = follow_clock(controlplane);
     bool stretched;
 
+    dataplane_tend(controlplane->dataplane);
     observation_tick(controlplane->observation);
     watch_links(controlplane);
     controlplane->load =

@@ -14,6 +14,7 @@
 #include <rte_mempool.h>
 
 #include "eal.h"
+#include "lost_port.h"
 #include "worker.h"
 
 struct dataplane {
@@ -28,6 +29,7 @@ struct dataplane {
     struct worker *workers[DATAPLANE_WORKERS_MAX];
     unsigned workers_running;
     uint64_t loops_seen[DATAPLANE_WORKERS_MAX]; /* by dataplane_worker_info() */
+    uint64_t rest;                              /* as worker.h's rest_wanted */
 
     struct settings settings;
 };
@@ -193,6 +195,7 @@ static void assign_queue(struct dataplane *dataplane, unsigned index, unsigned q
     unsigned owner = worker_of(&dataplane->config, index, queue);
     struct worker *worker = dataplane->workers[owner];
 
+    worker->queues_used++;
     worker->queues[worker->queues_count++] = (struct worker_queue){
         .port = port->id,
         .queue = (uint16_t)queue,
@@ -254,9 +257,10 @@ static int prepare_workers(struct dataplane *dataplane, char *error, size_t size
 static int start_ports(struct dataplane *dataplane, char *error, size_t size)
 {
     for (unsigned i = 0; i < dataplane->config.ports_count; i++) {
-        int code = port_start(&dataplane->ports[i], error, size);
+        struct port *port = &dataplane->ports[i];
+        int code = port_start(port, error, size);
 
-        if (code)
+        if (code && !port_connects_again(port))
             return code;
         dataplane->ports_started++;
     }
@@ -265,6 +269,7 @@ static int start_ports(struct dataplane *dataplane, char *error, size_t size)
 
 static void run_workers(struct dataplane *dataplane)
 {
+    dataplane_tend(dataplane);
     for (unsigned i = 0; i < dataplane->config.workers; i++)
         rte_eal_remote_launch(worker_run, dataplane->workers[i], eal_lcore(i));
     dataplane->workers_running = dataplane->config.workers;
@@ -328,6 +333,44 @@ int dataplane_start(const struct dataplane_config *config,
     }
     *dataplane = made;
     return 0;
+}
+
+/* Ports that are lost ------------------------------------------------------------------------- */
+
+static bool all_heed(const struct dataplane *dataplane)
+{
+    for (unsigned i = 0; i < dataplane->workers_running; i++)
+        if (atomic_load_explicit(&dataplane->workers[i]->rest_heeded, memory_order_acquire) !=
+            dataplane->rest)
+            return false;
+    return true;
+}
+
+static void tell_rest(struct dataplane *dataplane, uint64_t ports)
+{
+    dataplane->rest = ((dataplane->rest >> DATAPLANE_PORTS_MAX) + 1) << DATAPLANE_PORTS_MAX | ports;
+    for (unsigned i = 0; i < dataplane->config.workers; i++)
+        atomic_store_explicit(&dataplane->workers[i]->rest_wanted, dataplane->rest,
+                              memory_order_release);
+}
+
+void dataplane_tend(struct dataplane *dataplane)
+{
+    uint64_t resting = dataplane->rest & ((UINT64_C(1) << DATAPLANE_PORTS_MAX) - 1);
+    uint64_t wanted = resting;
+    bool heeded = all_heed(dataplane);
+
+    for (unsigned i = 0; i < dataplane->config.ports_count; i++) {
+        struct port *port = &dataplane->ports[i];
+        uint64_t bit = UINT64_C(1) << i;
+
+        if (!(resting & bit))
+            wanted |= port_is_lost(port) ? bit : 0;
+        else if (heeded && port_recover(port))
+            wanted &= ~bit;
+    }
+    if (wanted != resting)
+        tell_rest(dataplane, wanted);
 }
 
 /* Stop ---------------------------------------------------------------------------------------- */

@@ -117,6 +117,12 @@ int dataplane_start(const struct dataplane_config *config,
 /* Stops the workers, then the ports; frees everything. */
 void dataplane_stop(struct dataplane *dataplane);
 
+/*
+ * Once a second: takes ports that are lost out of the workers' hands, gives devices back that the
+ * kernel asks for, and connects to memif's servers again.
+ */
+void dataplane_tend(struct dataplane *dataplane);
+
 /* Publishes new settings; every worker takes them over at its next housekeeping. */
 int dataplane_configure(struct dataplane *dataplane, const struct dataplane_settings *settings);
 
@@ -141,7 +147,7 @@ struct dataplane_port_info {
     const char *name;   /* as configured */
     const char *driver; /* DPDK's name */
     bool link_up;
-    bool gone; /* the device was taken away; another of its name may be there */
+    bool gone; /* the device was taken away, or is asked for; another of its name may be there */
     unsigned queues, mtu;
     uint64_t rx_packets, rx_bytes, rx_missed, rx_errors, rx_no_mbuf;
     uint64_t tx_packets, tx_bytes, tx_errors;

@@ -64,7 +64,7 @@ static void add_log_levels(struct arguments *arguments, const struct dataplane_c
     add(arguments, "--log-level=warning");
     add(arguments, "--log-level=lib.eal:error");
     add(arguments, "--log-level=pmd.net.tap:critical");
-    add(arguments, "--log-level=pmd.net.memif:error");
+    add(arguments, "--log-level=pmd.net.memif:critical"); /* each try while the server is away */
 }
 
 static bool has_port(const struct dataplane_config *config, enum dataplane_port_kind kind)

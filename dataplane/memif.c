@@ -3,13 +3,10 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <rte_alarm.h>
-#include <rte_ethdev.h>
 #include <rte_interrupts.h>
 #include <rte_malloc.h>
 
@@ -49,43 +46,4 @@ int memif_init(void)
     rte_rcu_qsbr_init(readers, DATAPLANE_WORKERS_MAX);
     memif_readers = readers;
     return 0;
-}
-
-/* In EAL's interrupt thread ------------------------------------------------------------------- */
-
-struct errand {
-    int (*run)(uint16_t port);
-    uint16_t port;
-    sem_t done;
-};
-
-static void run_errand(void *argument)
-{
-    struct errand *errand = argument;
-
-    errand->run(errand->port);
-    sem_post(&errand->done);
-}
-
-static void do_errand(int (*run)(uint16_t port), uint16_t port)
-{
-    struct errand errand = {.run = run, .port = port};
-
-    sem_init(&errand.done, 0, 0);
-    if (rte_eal_alarm_set(1, run_errand, &errand))
-        run(port);
-    else
-        while (sem_wait(&errand.done) != 0)
-            ; /* a signal came */
-    sem_destroy(&errand.done);
-}
-
-void memif_stop(uint16_t port)
-{
-    do_errand(rte_eth_dev_stop, port);
-}
-
-void memif_close(uint16_t port)
-{
-    do_errand(rte_eth_dev_close, port);
 }

@@ -26,13 +26,6 @@ extern struct rte_rcu_qsbr *memif_readers;
 /* Before the first memif port is made. 0 or a negative errno. */
 int memif_init(void);
 
-/*
- * Stop and close a port from where the driver itself would, so that both aren't at it at once.
- * Nobody polls it any more.
- */
-void memif_stop(uint16_t port);
-void memif_close(uint16_t port);
-
 /* For each thread that polls ports, under a number of its own below DATAPLANE_WORKERS_MAX. */
 static inline void memif_join(unsigned reader)
 {

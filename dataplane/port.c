@@ -13,12 +13,13 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-#include "memif.h"
+#include "errand.h"
+#include "lost_port.h"
 #include "port_device.h"
 #include "request.h"
 
 enum {
-    /* net_af_xdp fills its ring with twice its own default and ignores what is asked for. */
+    /* net_af_xdp makes its fill ring twice as long, whatever is asked for. */
     AF_XDP_FILL_RING = 2 * PORT_DESCRIPTORS_AF_XDP,
 
     /* Of an mbuf: the longest request (two tags, IPv4 options, 74 info-hashes), rounded up. */
@@ -49,7 +50,9 @@ static unsigned mbufs_of(const struct dataplane_port_config *config, unsigned in
 
     if (config->kind == DATAPLANE_AF_XDP)
         held += AF_XDP_FILL_RING;
-    return rte_align32pow2(held + 1) - 1; /* what the pool's ring holds best */
+    if (config->kind == DATAPLANE_MEMIF && !config->memif_server)
+        held += 2 * port_descriptors(config); /* lost with the first server, see lost_port.h */
+    return rte_align32pow2(held + 1) - 1;     /* what the pool's ring holds best */
 }
 
 size_t port_memory_size(const struct dataplane_port_config *config, unsigned in_flight)
@@ -136,6 +139,13 @@ static int make_queues(struct port *port, uint16_t id, bool own)
     return 0;
 }
 
+int port_remake_memif(struct port *port)
+{
+    int error = port_memif_remake(port);
+
+    return error ? error : make_queues(port, port->id, true);
+}
+
 /* The MTU of replies: what was configured, or less if the port has less. */
 static void find_mtu(struct port *port)
 {
@@ -171,8 +181,10 @@ int port_open(struct port *port, const struct dataplane_port_config *config, uns
 
     *port = (struct port){.config = config, .id = PORT_NONE, .exception = PORT_NONE};
     port->queues = (uint16_t)config->queues;
-    if ((code = port_device_make(port, index, xdp_program, error, error_size)) ||
-        (code = check_queues(port, error, error_size)))
+    if ((code = port_device_make(port, index, xdp_program, error, error_size)))
+        goto fail;
+    lost_port_watch(port);
+    if ((code = check_queues(port, error, error_size)))
         goto fail;
     if (config->kind == DATAPLANE_PCI && config->exception[0] &&
         (code = port_exception_make(port, index, error, error_size)))
@@ -203,6 +215,7 @@ int port_start(struct port *port, char *error, size_t error_size)
 {
     int code = rte_eth_dev_start(port->id);
 
+    port->shared = port->shares && !code;
     if (code)
         return port_complain(error, error_size, code, port->config->device, "can't be started");
     if (port->exception == PORT_NONE)
@@ -224,17 +237,19 @@ void port_stop(struct port *port)
     if (port->id == PORT_NONE)
         return;
     if (port->config->kind == DATAPLANE_MEMIF)
-        memif_stop(port->id);
+        errand_run(rte_eth_dev_stop, port->id);
     else
         rte_eth_dev_stop(port->id);
 }
 
 void port_close(struct port *port)
 {
+    lost_port_give_back(port);
+    lost_port_unwatch(port);
     if (port->exception != PORT_NONE)
         rte_eth_dev_close(port->exception);
     if (port->id != PORT_NONE && port->config->kind == DATAPLANE_MEMIF)
-        memif_close(port->id);
+        errand_run(rte_eth_dev_close, port->id);
     else if (port->id != PORT_NONE)
         rte_eth_dev_close(port->id);
     for (unsigned queue = 0; queue < port->queues; queue++)
@@ -274,7 +289,7 @@ static void find_link(const struct port *port, struct dataplane_port_info *info)
     if (port->config->kind == DATAPLANE_AF_XDP) {
         info->gone = !ask_interface(port, &info->link_up);
     } else {
-        info->gone = rte_eth_dev_is_removed(port->id) == 1;
+        info->gone = port->asked_for || rte_eth_dev_is_removed(port->id) == 1;
         info->link_up =
             !info->gone && rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status;
     }
@@ -288,6 +303,14 @@ int port_info(const struct port *port, struct dataplane_port_info *info)
 
     *info = (struct dataplane_port_info){
         .name = port->config->device, .driver = "", .queues = port->queues, .mtu = port->mtu};
+    for (unsigned queue = 0; queue < port->queues; queue++) {
+        info->mbufs_free += rte_mempool_avail_count(port->pools[queue]);
+        info->mbufs_total += port->pools[queue]->size;
+    }
+    if (port->id == PORT_NONE) { /* it was given back */
+        info->gone = true;
+        return 0;
+    }
     find_link(port, info);
     if ((error = rte_eth_dev_info_get(port->id, &device)))
         return error;
@@ -302,9 +325,5 @@ int port_info(const struct port *port, struct dataplane_port_info *info)
     info->tx_packets = stats.opackets;
     info->tx_bytes = stats.obytes;
     info->tx_errors = stats.oerrors;
-    for (unsigned queue = 0; queue < port->queues; queue++) {
-        info->mbufs_free += rte_mempool_avail_count(port->pools[queue]);
-        info->mbufs_total += port->pools[queue]->size;
-    }
     return 0;
 }

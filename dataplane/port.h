@@ -29,8 +29,11 @@ struct port {
     uint16_t exception;      /* the exception port's, or PORT_NONE */
     unsigned interface;      /* af_xdp: the kernel's index of the interface */
     uint16_t queues;
-    uint16_t mtu; /* bytes at layer 3 that a reply may have */
-    bool offload; /* the port computes checksums of what is sent */
+    uint16_t mtu;           /* bytes at layer 3 that a reply may have */
+    bool offload;           /* the port computes checksums of what is sent */
+    bool shares;            /* memif: the other side may map the packet buffers */
+    bool shared;            /* and did: it was connected */
+    _Atomic bool asked_for; /* pci: the kernel wants its device back; see lost_port.h */
     struct rte_mempool *pools[DATAPLANE_WORKERS_MAX]; /* by queue; mbufs with a struct request */
 };
 
@@ -54,6 +57,10 @@ int port_start(struct port *port, char *error, size_t error_size);
 /* Both do nothing to a port that isn't started, or open. */
 void port_stop(struct port *port);
 void port_close(struct port *port);
+
+/* A memif client anew, under the same number of ethdev's, that shares no packet buffers; not
+ * started. */
+int port_remake_memif(struct port *port);
 
 int port_info(const struct port *port, struct dataplane_port_info *info);
 

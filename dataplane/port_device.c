@@ -11,6 +11,7 @@
 #include <rte_eal_memconfig.h>
 #include <rte_ethdev.h>
 
+#include "errand.h"
 #include "memif.h"
 
 /* Packets that a queue holds while its worker is elsewhere: 100 us at 10 M/s. */
@@ -18,9 +19,11 @@ enum { DESCRIPTORS_DEFAULT = 1024 };
 
 unsigned port_descriptors(const struct dataplane_port_config *config)
 {
-    if (config->descriptors > 0)
-        return rte_align32pow2(config->descriptors);
-    return config->kind == DATAPLANE_AF_XDP ? PORT_DESCRIPTORS_AF_XDP : DESCRIPTORS_DEFAULT;
+    unsigned wanted = config->descriptors > 0 ? rte_align32pow2(config->descriptors) : 0;
+
+    if (config->kind == DATAPLANE_AF_XDP)
+        return RTE_MAX(wanted, (unsigned)PORT_DESCRIPTORS_AF_XDP);
+    return wanted > 0 ? wanted : DESCRIPTORS_DEFAULT;
 }
 
 int port_complain(char *error, size_t size, int code, const char *device, const char *what)
@@ -67,30 +70,46 @@ static int make_af_xdp(struct port *port, unsigned index, const char *program, c
                 : 0;
 }
 
-/* A client whose packet buffers the other side can map needn't copy them into shared memory. */
-static const char *memif_role(const struct dataplane_port_config *config)
+static int make_memif_vdev(struct port *port)
 {
-    if (config->memif_server)
-        return "server";
-    return rte_mcfg_get_single_file_segments() ? "client,zero-copy=yes" : "client";
+    const struct dataplane_port_config *config = port->config;
+    const char *role = config->memif_server ? "server"
+                       : port->shares       ? "client,zero-copy=yes"
+                                            : "client";
+    char args[512];
+
+    snprintf(args, sizeof(args), "role=%s,socket=%s,socket-abstract=no,rsize=%u", role,
+             config->device, rte_log2_u32(port_descriptors(config)));
+    return make_vdev(port->name, args, &port->id);
 }
 
 static int make_memif(struct port *port, unsigned index, char *error, size_t size)
 {
     const struct dataplane_port_config *config = port->config;
-    char args[512];
     int code;
 
     if (config->memif_server && unlink(config->device) != 0 && errno != ENOENT)
         return port_complain(error, size, -errno, config->device,
                              "a stale socket can't be removed");
     snprintf(port->name, sizeof(port->name), "net_memif%u", index);
-    snprintf(args, sizeof(args), "role=%s,socket=%s,socket-abstract=no,rsize=%u",
-             memif_role(config), config->device, rte_log2_u32(port_descriptors(config)));
+    /* Packet buffers that the other side can map needn't be copied into shared memory. */
+    port->shares = !config->memif_server && rte_mcfg_get_single_file_segments();
     code = memif_init();
     if (!code)
-        code = make_vdev(port->name, args, &port->id);
+        code = make_memif_vdev(port);
     return code ? port_complain(error, size, code, config->device, "memif can't be made") : 0;
+}
+
+int port_memif_remake(struct port *port)
+{
+    uint16_t id = port->id;
+    int error;
+
+    errand_run(rte_eth_dev_close, id);
+    rte_eal_hotplug_remove("vdev", port->name);
+    port->shares = port->shared = false;
+    error = make_memif_vdev(port);
+    return !error && port->id != id ? -EEXIST : error;
 }
 
 static int make_raw(struct port *port, char *error, size_t size)

@@ -9,7 +9,10 @@
 
 #include "port.h"
 
-/* What net_af_xdp takes by default. */
+/*
+ * net_af_xdp gives the kernel so many frames, whatever is asked for. With a shorter ring what is
+ * lost isn't counted: the driver looks at frames that were wanting, not at rings that were full.
+ */
 enum { PORT_DESCRIPTORS_AF_XDP = 2048 };
 
 /* Descriptors of a queue: a power of two, since AF_XDP and memif have no other rings. */
@@ -21,6 +24,12 @@ int port_device_make(struct port *port, unsigned index, const char *xdp_program,
 
 /* The kernel's side of a PCI port: an interface of the same address. As port_device_make(). */
 int port_exception_make(struct port *port, unsigned index, char *error, size_t size);
+
+/*
+ * The device of a memif client anew, under the same number of ethdev's, without queues. It shares
+ * no packet buffers. 0 or a negative errno.
+ */
+int port_memif_remake(struct port *port);
 
 /* Writes "port DEVICE: WHAT: reason" and returns `code`, a negative errno. */
 int port_complain(char *error, size_t size, int code, const char *device, const char *what);

@@ -38,15 +38,15 @@ enum {
 /* One burst, of all queues together, beginning with another one each turn. */
 static unsigned collect(struct worker *worker, unsigned most)
 {
-    unsigned queue = worker->queues_count > 0 ? worker->turn % worker->queues_count : 0;
+    unsigned queue = worker->queues_used > 0 ? worker->turn % worker->queues_used : 0;
     unsigned count = 0;
 
     if (most > worker->pipeline.settings->burst)
         most = worker->pipeline.settings->burst;
-    for (unsigned i = 0; i < worker->queues_count && most - count >= RECEIVE_MIN; i++) {
+    for (unsigned i = 0; i < worker->queues_used && most - count >= RECEIVE_MIN; i++) {
         count += worker_receive(worker, &worker->queues[queue],
                                 (most - count) / RECEIVE_MIN * RECEIVE_MIN);
-        queue = queue + 1 == worker->queues_count ? 0 : queue + 1;
+        queue = queue + 1 == worker->queues_used ? 0 : queue + 1;
     }
     return count;
 }
@@ -69,7 +69,7 @@ static unsigned forward(struct worker *worker)
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < worker->queues_count; i++)
+    for (unsigned i = 0; i < worker->queues_used; i++)
         if (worker->queues[i].exception != PORT_NONE)
             count += worker_forward(worker, &worker->queues[i]);
     return count;
@@ -110,6 +110,28 @@ static void take_settings(struct worker *worker)
         return;
     worker->pipeline.settings = &latest->settings;
     atomic_store_explicit(&worker->generation, latest->generation, memory_order_release);
+}
+
+/* Lets go of ports that are lost, and takes those up that are found again. */
+static void heed_rest(struct worker *worker)
+{
+    uint64_t wanted = atomic_load_explicit(&worker->rest_wanted, memory_order_acquire);
+    unsigned used = 0;
+
+    if (wanted == atomic_load_explicit(&worker->rest_heeded, memory_order_relaxed))
+        return;
+    for (unsigned i = 0; i < worker->queues_count; i++) {
+        struct worker_queue queue = worker->queues[i];
+
+        if (wanted >> queue.received.port & 1)
+            continue;
+        worker->queues[i] = worker->queues[used];
+        worker->queues[used++] = queue;
+    }
+    worker->queues_used = used;
+    for (unsigned port = 0; port < worker->ports_count; port++)
+        worker->transmits[port].resting = wanted >> port & 1;
+    atomic_store_explicit(&worker->rest_heeded, wanted, memory_order_release);
 }
 
 /*
@@ -163,6 +185,7 @@ static bool keep_house(struct worker *worker, uint64_t now)
     if (seconds > worker->pipeline.now)
         worker->pipeline.now = seconds;
     take_settings(worker);
+    heed_rest(worker);
     expire(worker, now);
     more = work_on_jobs(worker);
     report(worker, now);
@@ -196,6 +219,7 @@ int worker_run(void *argument)
     prctl(PR_SET_TIMERSLACK, 1000); /* nanoseconds: a short sleep is short */
     worker->loop_start = worker->last_expiry = rte_rdtsc();
     memif_join(worker->pipeline.worker);
+    heed_rest(worker);
     while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
         uint64_t start = rte_rdtsc();
         unsigned count = turn(worker, start);

@@ -37,6 +37,7 @@ struct worker_queue {
 /* Replies on their way to one port. */
 struct worker_transmit {
     uint16_t port, queue; /* ethdev's; PORT_NONE: no queue of ours, replies go home */
+    bool resting;         /* what is to be sent is lost */
     unsigned count;
     struct rte_mbuf *mbufs[SWARMS_BURST_MAX];
     /* A packet that was sent isn't ours any more: what is to be counted of it then. */
@@ -63,8 +64,8 @@ struct worker {
     struct worker_report report;
 
     /* Where requests come from, and where replies go to. */
-    unsigned queues_count, ports_count;
-    struct worker_queue queues[DATAPLANE_PORTS_MAX];       /* at most one of a port */
+    unsigned queues_count, queues_used, ports_count;
+    struct worker_queue queues[DATAPLANE_PORTS_MAX]; /* at most one of a port; used ones first */
     struct worker_transmit transmits[DATAPLANE_PORTS_MAX]; /* by request->port */
     struct handoff_ring *in[DATAPLANE_WORKERS_MAX];        /* from each worker; NULL from itself */
     struct handoff_ring *out[DATAPLANE_WORKERS_MAX];       /* to each worker */
@@ -90,6 +91,9 @@ struct worker {
 
     /* Shared with the control thread. */
     _Alignas(64) _Atomic bool stop;
+    /* Ports to be left alone, by bit, below a number that is another one each time; and what of it
+     * the worker knows: when both are the same it touches none of these ports. */
+    _Atomic uint64_t rest_wanted, rest_heeded;
     _Alignas(64) _Atomic uint64_t generation; /* of the settings in use */
     _Alignas(64) _Atomic uint64_t reported[WORKER_REPORT_WORDS];
 };

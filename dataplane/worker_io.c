@@ -152,8 +152,10 @@ static void sort_replies(struct worker *worker)
 static void transmit_burst(struct worker *worker, struct worker_transmit *transmit)
 {
     uint64_t *counters = worker->report.counters;
-    unsigned sent = rte_eth_tx_burst(transmit->port, transmit->queue, transmit->mbufs,
-                                     (uint16_t)transmit->count);
+    unsigned sent = transmit->resting
+                        ? 0
+                        : rte_eth_tx_burst(transmit->port, transmit->queue, transmit->mbufs,
+                                           (uint16_t)transmit->count);
 
     for (unsigned i = 0; i < sent; i++) {
         counters[transmit->counters[i]]++;
@@ -179,7 +181,7 @@ static void hand_over(struct worker *worker, unsigned to, struct lane *lane, enu
 static uint16_t exception_of(const struct worker *worker, const struct request *request,
                              uint16_t *queue)
 {
-    for (unsigned i = 0; i < worker->queues_count; i++) {
+    for (unsigned i = 0; i < worker->queues_used; i++) {
         if (worker->queues[i].received.port == request->port) {
             *queue = worker->queues[i].queue;
             return worker->queues[i].exception;

@@ -17,6 +17,12 @@ def socket(tmp_path):
     return tmp_path / "memif.sock"
 
 
+def client_settings(socket):
+    """A musterd that connects to a server at that socket."""
+    port = {"type": "memif", "socket": str(socket), "role": "client", "descriptors": 256}
+    return {**musterload.UNLIMITED, "ports": [port]}
+
+
 def link_is_up(daemon):
     return daemon.metric("muster_port_up") == 1
 
@@ -64,3 +70,29 @@ def test_musterload_tells_that_the_tracker_died(testbed, socket):
         daemon.kill()
         assert load.wait(SECONDS) == 1
         assert "the other side is gone" in load.stderr.read()
+
+
+def test_server_comes_late_dies_and_comes_back(testbed, socket):
+    """A client looks for its server once a second, and keeps its packet buffers together."""
+    with testbed.running(client_settings(socket), ports=[]) as daemon:
+        assert not link_is_up(daemon)
+        free = []
+        for number in range(1, 5):
+            socket.unlink(missing_ok=True)
+            with musterload.running(f"memif-server:{socket}") as load:
+                wait_for_announces(daemon)
+                wait_until(lambda: daemon.log().count("its link is up again") == number, SECONDS, what="it says so")
+                load.kill()
+                wait_until(lambda: not link_is_up(daemon), SECONDS, what="the link is down")
+            free.append(daemon.metric("muster_port_mbufs_free"))
+        # What was in the first server's rings is lost, and provided for; nothing afterwards.
+        assert max(free[1:]) - min(free[1:]) <= 64, free
+
+
+def test_server_asks_for_an_end(testbed, socket):
+    with testbed.running(client_settings(socket), ports=[]) as daemon, \
+            musterload.running(f"memif-server:{socket}") as load:
+        wait_for_announces(daemon)
+        load.send_signal(signal.SIGTERM)
+        assert load.wait(SECONDS) == 0
+        wait_until(lambda: not link_is_up(daemon), SECONDS, what="the link is down")

@@ -36,6 +36,10 @@ def client_address(index, family):
 class Appliance:
     def __init__(self, machine, ports):
         self.machine = machine
+        self.configure(ports)
+
+    def configure(self, ports):
+        """Writes its configuration; for the next start."""
         config = {
             "listen": [f"0.0.0.0:{PORT}", f"[::]:{PORT}"],
             "ports": ports,
@@ -47,7 +51,7 @@ class Appliance:
             "log": {"target": "stderr"},
             "confine": {"user": "muster"},
         }
-        machine.write("/etc/muster.yaml", json.dumps(config))
+        self.machine.write("/etc/muster.yaml", json.dumps(config))
 
     # The process
 
@@ -58,15 +62,21 @@ class Appliance:
 
     def _is_ready(self):
         log = self.log()
-        if self.machine.run("cat /run/ended 2>/dev/null || true").strip():
+        if self._ended():
             raise AssertionError(f"musterd ended:\n{log}")
         return "ready: " in log
 
     def stop(self):
         """Asks it to end, and returns its exit code."""
         self.machine.run("kill -TERM $(pidof musterd)")
-        return int(wait_until(lambda: self.machine.run("cat /run/ended 2>/dev/null || true").strip(), 20, every=0.3,
-                              what="musterd ends"))
+        return self.exit_code()
+
+    def _ended(self):
+        return self.machine.run("cat /run/ended 2>/dev/null || true").strip()
+
+    def exit_code(self):
+        """Waits until it has ended."""
+        return int(wait_until(self._ended, 20, every=0.3, what="musterd ends"))
 
     def log(self):
         return self.machine.run("cat /run/log")
@@ -87,6 +97,10 @@ class Appliance:
         return [Sample(name, dict(LABEL.findall(labels)), float(value))
                 for name, labels, value in SAMPLE.findall(text)]
 
+    def page(self, path):
+        """What it tells over HTTP, asked from within."""
+        return self.machine.run(f"wget -q -O - http://127.0.0.1:{METRICS_PORT}{path}")
+
     def metric(self, name, **labels):
         found = [sample.value for sample in self.metrics()
                  if sample.name == name and labels.items() <= sample.labels.items()]
@@ -94,6 +108,9 @@ class Appliance:
         return sum(found)
 
     # The NIC
+
+    def is_plugged_in(self):
+        return self.machine.run(f"[ -e {DRIVER_FOLDER} ] && echo yes || echo no").strip() == "yes"
 
     def driver(self):
         """The kernel driver that has the NIC."""
@@ -109,9 +126,13 @@ class Appliance:
 
     def bind(self, driver):
         """Takes the NIC from its driver and gives it to `driver`; None: whatever kernel driver fits."""
-        self.machine.run(f"echo {driver or ''} >{DRIVER_FOLDER}/driver_override"
-                         f" && echo {PCI_ADDRESS} >{DRIVER_FOLDER}/driver/unbind"
-                         f" && echo {PCI_ADDRESS} >/sys/bus/pci/drivers_probe")
+        self.machine.run(f"echo {driver or ''} >{DRIVER_FOLDER}/driver_override")
+        self.unbind()
+        self.machine.run(f"echo {PCI_ADDRESS} >/sys/bus/pci/drivers_probe")
+
+    def unbind(self):
+        """Takes the NIC from its driver; waits until whoever uses it through vfio-pci gives it back."""
+        self.machine.run(f"[ ! -e {DRIVER_FOLDER}/driver ] || echo {PCI_ADDRESS} >{DRIVER_FOLDER}/driver/unbind")
 
     # Its clients
 

@@ -32,9 +32,8 @@ LIFE_SECONDS = 120
 
 TAP = "vt0"
 MAC = "52:54:00:4d:53:54"
-# Where the NIC appears in the guest.
-PCI_SLOT = 4
-PCI_ADDRESS = f"0000:00:{PCI_SLOT:02x}.0"
+# Where the NIC appears in the guest: behind a root port, from which it can be unplugged.
+PCI_ADDRESS = "0000:01:00.0"
 
 # What QEMU calls the NIC, its options, queues, and its drivers: of the kernel's PCI bus, and of DPDK.
 Nic = namedtuple("Nic", "options queues kernel_driver dpdk_driver")
@@ -92,7 +91,8 @@ class Machine:
                        f" {options_line}",
             "-device", "intel-iommu",
             "-netdev", f"tap,id=wire,ifname={TAP},script=no,downscript=no,vhost=off{queues}",
-            "-device", f"{nic},netdev=wire,id=nic,mac={MAC},addr={PCI_SLOT:#x}{options}",
+            "-device", "pcie-root-port,id=root,chassis=1,addr=4",
+            "-device", f"{nic},netdev=wire,id=nic,bus=root,mac={MAC}{options}",
             "-serial", f"file:{self.directory}/console",
             "-serial", f"unix:{self.directory}/shell,server=on,wait=on",
             "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off")
@@ -157,6 +157,10 @@ class Machine:
     def plug(self, connected):
         """Puts the cable in, or pulls it."""
         self.qmp("set_link", name="nic", up=connected)
+
+    def unplug(self):
+        """Asks the guest to give the NIC up, as its user presses the button beside the slot."""
+        self.qmp("device_del", id="nic")
 
     def console(self):
         path = self.directory / "console"

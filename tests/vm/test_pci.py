@@ -14,12 +14,22 @@ from tracker_client import Event
 
 BLOB_KIB = 256
 
+# A port of another kind, which stays when the NIC is taken away.
+SPARE_PORT = {"type": "vdev", "args": "net_tap0,iface=spare"}
+# With this NIC there is none, and musterd ends.
+ALONE = "net_vmxnet3"
+# This one is unplugged in the end, the others are only unbound.
+UNPLUGGED = "net_e1000_em"
+
+
+def pci_port(machine):
+    return {"type": "pci", "address": PCI_ADDRESS, "queues": machine.nic.queues, "exception": EXCEPTION}
+
 
 @pytest.fixture(scope="module", params=NICS)
 def appliance(request, make_machine):
     machine = make_machine(request.param)
-    appliance = Appliance(machine, [{"type": "pci", "address": PCI_ADDRESS, "queues": machine.nic.queues,
-                                     "exception": EXCEPTION}])
+    appliance = Appliance(machine, [pci_port(machine)])
     assert appliance.driver() == machine.nic.kernel_driver
     assert appliance.interface() == "eth0"
     appliance.bind("vfio-pci")
@@ -93,7 +103,7 @@ def test_cable_pulled_and_put_back(appliance, info_hash):
     machine = appliance.machine
 
     def link_up():
-        return machine.run("wget -q -O - http://127.0.0.1:9969/metrics | grep '^muster_port_up'").split()[-1] == "1"
+        return f'muster_port_up{{port="{PCI_ADDRESS}"}} 1' in appliance.page("/metrics")
 
     assert link_up()
     machine.plug(False)
@@ -113,3 +123,30 @@ def test_ends_well_and_the_kernel_gets_its_nic_back(appliance):
     wait_until(appliance.interface, 5, what="the interface is back")
     appliance.configure_interface(appliance.interface())
     wait_until(lambda: appliance.is_reached(4), 20, what="ping is answered")  # once the link is up
+
+
+def test_nic_is_taken_away_while_musterd_runs(appliance):
+    """Unbound or unplugged: musterd gives the NIC back, and goes on if there is another port."""
+    machine, driver = appliance.machine, appliance.machine.nic.dpdk_driver
+    appliance.configure([pci_port(machine)] + ([] if driver == ALONE else [SPARE_PORT]))
+    appliance.bind("vfio-pci")
+    appliance.start()
+    if driver == UNPLUGGED:
+        machine.unplug()
+    else:
+        appliance.unbind()
+    wait_until(lambda: f"its device is gone: port={PCI_ADDRESS}" in appliance.log(), 10, every=0.3)
+    if driver == ALONE:
+        assert appliance.exit_code() == 1
+        assert "stopping: no port is left" in appliance.log()
+    if driver == UNPLUGGED:
+        wait_until(lambda: not appliance.is_plugged_in(), 10, every=0.3, what="the slot is empty")
+    else:
+        appliance.bind(None)
+        assert appliance.driver() == machine.nic.kernel_driver
+    if driver != ALONE:
+        metrics = appliance.page("/metrics")
+        assert f'muster_port_gone{{port="{PCI_ADDRESS}"}} 1' in metrics
+        assert f'muster_port_gone{{port="{SPARE_PORT["args"]}"}} 0' in metrics
+        assert appliance.stop() == 0, appliance.log()
+    assert EXCEPTION not in machine.run("ls /sys/class/net")
