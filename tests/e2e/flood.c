@@ -23,7 +23,15 @@
 
 #include "bpf/wire.h"
 
-enum { BATCH = 64, SECONDS_MAX = 60, FRAME_MAX = 256, IDS_MAX = 64, ARGUMENTS = 8, FIRST_ID = 9 };
+enum {
+    BATCH = 64,              /* packets a system call, at most */
+    BATCHES_A_SECOND = 1000, /* at least, of a flood that has a rate: it comes evenly */
+    SECONDS_MAX = 60,
+    FRAME_MAX = 256,
+    IDS_MAX = 64,
+    ARGUMENTS = 8,
+    FIRST_ID = 9,
+};
 
 struct target {
     uint8_t mac[6];
@@ -176,6 +184,13 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+static unsigned batch_of(const struct target *target)
+{
+    double batch = target->rate > 0 ? target->rate / BATCHES_A_SECOND : BATCH;
+
+    return batch < 1 ? 1 : batch > BATCH ? BATCH : (unsigned)batch;
+}
+
 /* Sleeps until so many packets are due. */
 static void keep_pace(const struct target *target, double begin, uint64_t sent)
 {
@@ -192,19 +207,20 @@ static uint64_t flood(int sender, const struct target *target, double begin, dou
     static _Alignas(8) uint8_t frames[BATCH][FRAME_MAX];
     struct iovec parts[BATCH];
     struct mmsghdr messages[BATCH] = {0};
+    unsigned batch = batch_of(target);
     uint64_t sent = 0;
 
     while (seconds() < end) {
         int taken;
 
         keep_pace(target, begin, sent);
-        for (unsigned i = 0; i < BATCH; i++) {
+        for (unsigned i = 0; i < batch; i++) {
             parts[i].iov_base = frames[i];
             parts[i].iov_len = fill(frames[i], target, sent + i);
             messages[i].msg_hdr.msg_iov = &parts[i];
             messages[i].msg_hdr.msg_iovlen = 1;
         }
-        taken = sendmmsg(sender, messages, BATCH, 0);
+        taken = sendmmsg(sender, messages, batch, 0);
         if (taken > 0)
             sent += (uint64_t)taken;
         else if (errno != ENOBUFS && errno != EAGAIN)

@@ -2,6 +2,7 @@
 """Attackers that send all that one core can send, and clients that go on meanwhile."""
 
 import json
+import subprocess
 import threading
 import time
 
@@ -51,13 +52,20 @@ class Client(threading.Thread):
 
 
 class Flood:
-    """tests/e2e/flood.c: `sources` from `first` on; with `ids` (a connection ID for each) verified ones."""
+    """tests/e2e/flood.c: `sources` from `first` on; with `ids` (a connection ID for each) verified ones.
 
-    def __init__(self, testbed, first, sources, seconds, family=4, ids=()):
-        link = testbed.links[0]
+    `rate` in packets a second, 0 for all that `core` can send.
+    """
+
+    def __init__(self, testbed, first, sources, seconds, family=4, ids=(), rate=0, core=0, link=0):
+        wire = testbed.links[link]
         self.process = testbed.clients.popen(
-            "taskset", "-c", 0, FLOOD, link.client_interface, link.mac, link.address(family), PORT, first,
-            sources, seconds, 0, *(f"{number:x}" for number in ids), stdout=-1)
+            "taskset", "-c", core, FLOOD, wire.client_interface, wire.mac, wire.address(family), PORT, first,
+            sources, seconds, rate, *(f"{number:x}" for number in ids), stdout=subprocess.PIPE)
+
+    def stop(self):
+        self.process.kill()
+        self.process.communicate()
 
     def wait(self):
         """Packets sent, and a second."""
