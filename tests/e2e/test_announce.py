@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Announces: who is told of whom (BEP 15 "announce")."""
 
+import ipaddress
+
 import pytest
 
 from tracker_client import Event, ScrapeRow, announce_request
@@ -88,9 +90,13 @@ def test_stopped_removes_and_gets_no_peers(announce):
     assert announce(3).peers == [announce.address(2)]
 
 
-def test_stopped_of_a_stranger_changes_nothing(announce):
+def test_stopped_of_a_stranger_changes_nothing(testbed, announce, family, info_hash):
+    """Though he names another's address and port."""
     announce(1, left=0)
-    reply = announce(2, event=Event.STOPPED)
+    address, port = announce.address(1)
+    named = int(ipaddress.ip_address(address)) if family == 4 else 0
+    with testbed.tracker(client=2, family=family) as stranger:
+        reply = stranger.announce(info_hash, event=Event.STOPPED, ip=named, port=port)
     assert (reply.seeders, reply.leechers, reply.peers) == (1, 0, [])
 
 
