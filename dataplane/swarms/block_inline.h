@@ -138,8 +138,19 @@ BLOCK_INLINE bool block_slots_wrap(const struct block *block, unsigned slot)
     return slot + BLOCK_SLOTS_AT_ONCE > block->slots_count;
 }
 
-/* The same search one slot at a time: around the end, and in clusters of more than 8. */
-int block_find_slowly(const struct block *block, const uint8_t *peer, uint64_t hash);
+/*
+ * The same search one slot at a time: around the end, and in clusters of more than 8. Takes what it
+ * needs of the block, not its address: so the caller's stays in registers. In memory it would be
+ * written in parts and copied as a whole, which takes longer than the search.
+ */
+int block_find_slowly(uint8_t *entries, uint16_t *slots, uint16_t slots_count, const uint8_t *peer,
+                      uint64_t hash, unsigned family);
+
+BLOCK_INLINE int block_find_elsewhere(const struct block *block, const uint8_t *peer, uint64_t hash,
+                                      unsigned family)
+{
+    return block_find_slowly(block->entries, block->slots, block->slots_count, peer, hash, family);
+}
 
 BLOCK_INLINE int block_find_in_slots(const struct block *block, const uint8_t *peer, uint64_t hash,
                                      unsigned family)
@@ -147,7 +158,7 @@ BLOCK_INLINE int block_find_in_slots(const struct block *block, const uint8_t *p
     unsigned home = block_slot_home(block, hash), empty, match;
 
     if (block_slots_wrap(block, home))
-        return block_find_slowly(block, peer, hash);
+        return block_find_elsewhere(block, peer, hash, family);
     match = block_slots_match(block, home, block_slot_tag(hash), &empty);
     for (; match != 0; match &= match - 1, match &= match - 1) {
         unsigned slot = home + (unsigned)__builtin_ctz(match) / 2;
@@ -157,7 +168,7 @@ BLOCK_INLINE int block_find_in_slots(const struct block *block, const uint8_t *p
         if (block_same_peer(entry, peer, family))
             return (int)position;
     }
-    return empty != 0 ? -1 : block_find_slowly(block, peer, hash);
+    return empty != 0 ? -1 : block_find_elsewhere(block, peer, hash, family);
 }
 
 /* The position that the slots suggest first, or -1; whether it is the peer's isn't looked at. */

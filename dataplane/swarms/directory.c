@@ -30,8 +30,8 @@ static void find_bounds(const struct slab *slab, struct record *record)
         raise_bounds(record, entries[i].peers, entries[i].seeders);
 }
 
-static void count(const struct slab *slab, struct record *record, uint32_t number, uint32_t peers,
-                  uint32_t seeders)
+void directory_close(const struct slab *slab, struct record *record, uint32_t number,
+                     uint32_t peers, uint32_t seeders)
 {
     struct directory_entry *entry = &directory_entries(slab, record)[number];
     struct directory_sum *sum = &directory_sums(slab, record)[number / DIRECTORY_GROUP];
@@ -43,12 +43,6 @@ static void count(const struct slab *slab, struct record *record, uint32_t numbe
     entry->peers = peers & 0xfff;
     entry->seeders = seeders & 0xfff;
     raise_bounds(record, peers, seeders);
-}
-
-void directory_close(const struct slab *slab, struct record *record, uint32_t number,
-                     const struct block *block)
-{
-    count(slab, record, number, block->peers, block->seeders);
 }
 
 /* Moves the directory into an object of `size_class`, with room for more or fewer entries. */
@@ -131,8 +125,8 @@ bool directory_split(struct slab *slab, struct record *record, const struct swar
     to = directory_open(slab, record, number, secret);
     block_clear(&to);
     block_split(&from, &to, DIRECTORY_HASH_BIT + bits);
-    directory_close(slab, record, buddy, &from);
-    directory_close(slab, record, number, &to);
+    directory_close(slab, record, buddy, from.peers, from.seeders);
+    directory_close(slab, record, number, to.peers, to.seeders);
     find_bounds(slab, record);
     /* Best effort: without memory they just stay too large. */
     directory_resize_block(slab, record, buddy, block_class_for(record->family, from.peers + 1),
@@ -196,9 +190,8 @@ static bool merge_last(struct slab *slab, struct record *record, const struct sw
     for (unsigned i = 0; i < from.peers; i++)
         block_insert(&to, block_entry(&from, i), block_hash(&from, i, from.family),
                      *block_stamp(&from, i), i < from.seeders, from.family);
-    from.peers = from.seeders = 0;
-    directory_close(slab, record, last, &from);
-    directory_close(slab, record, buddy, &to);
+    directory_close(slab, record, last, 0, 0);
+    directory_close(slab, record, buddy, to.peers, to.seeders);
     slab_free(slab, from.size_class, directory_entries(slab, record)[last].block);
     record->blocks--;
     find_bounds(slab, record);

@@ -82,9 +82,12 @@ static inline struct block directory_open(const struct slab *slab, const struct 
                       entry.seeders, secret);
 }
 
-/* Writes an opened block's counts back, and the sums and totals with them. */
+/*
+ * Writes the counts of the `number`-th block, and the sums and totals with them. Plain numbers, so
+ * that the caller's struct block stays in registers (see block_find_slowly()).
+ */
 void directory_close(const struct slab *slab, struct record *record, uint32_t number,
-                     const struct block *block);
+                     uint32_t peers, uint32_t seeders);
 
 /* Makes a directory of the record's one block. False without memory; nothing changed then. */
 bool directory_create(struct slab *slab, struct record *record);

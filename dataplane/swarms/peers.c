@@ -7,7 +7,7 @@ enum { SPLITS_MAX = 2 };
 void peers_close(const struct slab *slab, struct record *record, const struct peers *peers)
 {
     if (record->form == RECORD_DIRECTORY) {
-        directory_close(slab, record, peers->number, &peers->block);
+        directory_close(slab, record, peers->number, peers->block.peers, peers->block.seeders);
     } else {
         record->peers = peers->block.peers;
         record->seeders = peers->block.seeders;

@@ -65,13 +65,10 @@ SAMPLE_INLINE int refresh(struct swarms *swarms, struct record *record, struct p
         return (int)position;
     position = block_set_seeder(block, position, a->peer_hash, a->seeder, family);
     swarms->counters.seeders[family] += (uint64_t)block->seeders - before;
-    if (record->form == RECORD_DIRECTORY) {
-        struct block changed = *block; /* so that the other can stay in registers */
-
-        directory_close(&swarms->slab, record, peers->number, &changed);
-    } else {
+    if (record->form == RECORD_DIRECTORY)
+        directory_close(&swarms->slab, record, peers->number, block->peers, block->seeders);
+    else
         record->seeders = block->seeders;
-    }
     return (int)position;
 }
 
