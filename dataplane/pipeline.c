@@ -174,6 +174,7 @@ static void steer_announce(struct pipeline *pipeline, struct request *request)
         refuse(pipeline, request, wrong);
         return;
     }
+    swarms_expect(pipeline->swarms, request->announce.hash);
     owner = handoff_owner(request->announce.hash, pipeline->workers);
     pass_on(pipeline, owner, &pipeline->announces, request);
 }
@@ -219,12 +220,14 @@ void pipeline_join(struct pipeline *pipeline, struct request *const requests[], 
 
         for (unsigned line = 0; line < REPLY_LINES; line++)
             __builtin_prefetch(request->frame + line * CACHE_LINE, 1);
-        if (request->verdict == REQUEST_ANNOUNCE)
+        if (request->verdict == REQUEST_ANNOUNCE) {
+            swarms_expect(pipeline->swarms, request->announce.hash);
             lane_add(&pipeline->announces, request);
-        else if (request->verdict == REQUEST_SCRAPE)
+        } else if (request->verdict == REQUEST_SCRAPE) {
             lane_add(&pipeline->scrapes, request);
-        else
+        } else {
             lane_add(&pipeline->sends, request);
+        }
     }
 }
 

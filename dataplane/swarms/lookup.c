@@ -8,16 +8,17 @@
 #include "sample_directory.h"
 #include "table.h"
 
-/* announce->line is the bucket's number until stage_record() makes it the record's line. */
-static void stage_bucket(const struct swarms *swarms, struct swarms_announce *a)
+void swarms_expect(const struct swarms *swarms, uint64_t hash)
 {
-    a->line = index_bucket_of(&swarms->index, a->hash);
-    __builtin_prefetch(&swarms->index.buckets[a->line]);
+    uint32_t bucket = index_bucket_of(&swarms->index, hash);
+
+    __builtin_prefetch(&swarms->index.buckets[bucket < swarms->index.buckets_count ? bucket : 0]);
 }
 
 static void stage_record(const struct swarms *swarms, struct swarms_announce *a)
 {
-    a->line = index_guess(&swarms->index, a->line, a->hash, a->family);
+    a->line = index_guess(&swarms->index, index_bucket_of(&swarms->index, a->hash), a->hash,
+                          a->family);
     __builtin_prefetch(slab_at(&swarms->slab, a->line), 1);
 }
 
@@ -158,8 +159,6 @@ void table_prefetch(const struct swarms *swarms, struct swarms_announce *const a
     struct swarms_announce *more[SWARMS_BURST_MAX];
     unsigned more_count = 0;
 
-    for (unsigned i = 0; i < count; i++)
-        stage_bucket(swarms, announces[i]);
     for (unsigned i = 0; i < count; i++)
         stage_record(swarms, announces[i]);
     for (unsigned i = 0; i < count; i++)

@@ -123,6 +123,13 @@ struct swarms *swarms_init(void *memory, const struct swarms_limits *limits,
 uint64_t swarms_hash(const struct swarms_secret *secret, const uint8_t *info_hash);
 
 /*
+ * Asks for the first line that an announce of this hash will touch: as soon as the hash is known,
+ * so that the line comes while others are still being looked at. A hash of another table's share
+ * asks for nothing of use, and does no harm.
+ */
+void swarms_expect(const struct swarms *swarms, uint64_t hash);
+
+/*
  * Answers up to SWARMS_BURST_MAX announces in order, one prefetching stage after the other over all
  * of them. `now` is in seconds, from any start, and never runs backwards.
  */

@@ -123,12 +123,20 @@ static void prepare_tables_only(struct bench *bench)
     }
 }
 
+static void serve_tables(struct bench *bench, unsigned first)
+{
+    struct swarms *swarms = bench->rig.pipeline.swarms;
+
+    for (unsigned i = first; i < first + RIG_BURST; i++)
+        swarms_expect(swarms, bench->announces[i]->hash);
+    swarms_announce(swarms, bench->announces + first, RIG_BURST, bench->rig.pipeline.now);
+}
+
 /* One burst; it ends at the tick returned. A symbol of its own, for profilers to go by. */
 static __attribute__((noinline)) uint64_t serve(struct bench *bench, unsigned first)
 {
     if (bench->options->tables_only)
-        swarms_announce(bench->rig.pipeline.swarms, bench->announces + first, RIG_BURST,
-                        bench->rig.pipeline.now);
+        serve_tables(bench, first);
     else
         rig_serve(&bench->rig, first, RIG_BURST);
     return machine_ticks();
