@@ -210,8 +210,9 @@ bool directory_shrink(struct slab *slab, struct record *record, const struct swa
     return record->peers < low * record->blocks && merge_last(slab, record, secret);
 }
 
-struct directory_pick directory_locate(const struct slab *slab, const struct record *record,
-                                       uint32_t rank, enum directory_kind kind)
+/* The `rank`-th peer of a kind. */
+static struct directory_pick locate(const struct slab *slab, const struct record *record,
+                                    uint32_t rank, enum directory_kind kind)
 {
     const struct directory_sum *sum = directory_sums(slab, record);
     const struct directory_entry *entries = directory_entries(slab, record);
@@ -227,6 +228,23 @@ struct directory_pick directory_locate(const struct slab *slab, const struct rec
         number++;
     }
     return (struct directory_pick){number, rank};
+}
+
+struct directory_pick directory_pick(const struct slab *slab, const struct record *record,
+                                     enum directory_kind kind, uint64_t *random)
+{
+    const struct directory_entry *entries = directory_entries(slab, record);
+    uint32_t count = directory_of_kind(record->peers, record->seeders, kind);
+
+    for (unsigned tries = 0; tries < DIRECTORY_TRIES; tries++) {
+        uint64_t dice = random_next(random);
+        uint32_t number = random_below((uint32_t)dice, record->blocks);
+        uint32_t place = random_below((uint32_t)(dice >> 32), record->bounds[kind]);
+
+        if (place < directory_of_kind(entries[number].peers, entries[number].seeders, kind))
+            return (struct directory_pick){number, place};
+    }
+    return locate(slab, record, random_below((uint32_t)random_next(random), count), kind);
 }
 
 void directory_free(struct slab *slab, struct record *record)

@@ -73,13 +73,20 @@ static inline uint32_t directory_block_of(const struct record *record, uint64_t 
     return number - ((uint32_t)(number >= record->blocks) << bits);
 }
 
-static inline struct block directory_open(const struct slab *slab, const struct record *record,
-                                          uint32_t number, const struct swarms_secret *secret)
+static inline struct block directory_open_as(const struct slab *slab, const struct record *record,
+                                             uint32_t number, const struct swarms_secret *secret,
+                                             unsigned family)
 {
     struct directory_entry entry = directory_entries(slab, record)[number];
 
-    return block_open(slab_at(slab, entry.block), record->family, entry.size_class, entry.peers,
+    return block_open(slab_at(slab, entry.block), family, entry.size_class, entry.peers,
                       entry.seeders, secret);
+}
+
+static inline struct block directory_open(const struct slab *slab, const struct record *record,
+                                          uint32_t number, const struct swarms_secret *secret)
+{
+    return directory_open_as(slab, record, number, secret, record->family);
 }
 
 /*
@@ -117,27 +124,8 @@ struct directory_pick {
     uint32_t number, place;
 };
 
-/* The same for the `rank`-th of them all. */
-struct directory_pick directory_locate(const struct slab *slab, const struct record *record,
-                                       uint32_t rank, enum directory_kind kind);
-
 /* A random peer of a kind, of which the swarm has some. */
-static inline struct directory_pick directory_pick(const struct slab *slab,
-                                                   const struct record *record,
-                                                   enum directory_kind kind, uint64_t *random)
-{
-    const struct directory_entry *entries = directory_entries(slab, record);
-    uint32_t count = directory_of_kind(record->peers, record->seeders, kind);
-
-    for (unsigned tries = 0; tries < DIRECTORY_TRIES; tries++) {
-        uint64_t dice = random_next(random);
-        uint32_t number = random_below((uint32_t)dice, record->blocks);
-        uint32_t place = random_below((uint32_t)(dice >> 32), record->bounds[kind]);
-
-        if (place < directory_of_kind(entries[number].peers, entries[number].seeders, kind))
-            return (struct directory_pick){number, place};
-    }
-    return directory_locate(slab, record, random_below((uint32_t)random_next(random), count), kind);
-}
+struct directory_pick directory_pick(const struct slab *slab, const struct record *record,
+                                     enum directory_kind kind, uint64_t *random);
 
 void directory_free(struct slab *slab, struct record *record);

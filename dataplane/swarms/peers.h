@@ -12,30 +12,47 @@ struct peers {
     uint32_t number; /* of the block in its directory */
 };
 
+#define PEERS_INLINE static inline __attribute__((always_inline))
+
+PEERS_INLINE struct peers peers_open_block_as(const struct slab *slab, struct record *record,
+                                              uint32_t number, const struct swarms_secret *secret,
+                                              enum record_form form, unsigned family)
+{
+    struct peers peers = {.number = number};
+
+    if (form == RECORD_INLINE)
+        peers.block =
+            block_open_inline(record->entries, family, record->peers, record->seeders, secret);
+    else if (form == RECORD_BLOCK)
+        peers.block = block_open(slab_at(slab, record->block), family, record->size_class,
+                                 record->peers, record->seeders, secret);
+    else
+        peers.block = directory_open_as(slab, record, number, secret, family);
+    return peers;
+}
+
+/* As peers_open(), where form and family are known: what depends on them is compiled for them. */
+PEERS_INLINE struct peers peers_open_as(const struct slab *slab, struct record *record,
+                                        uint64_t hash, const struct swarms_secret *secret,
+                                        enum record_form form, unsigned family)
+{
+    uint32_t number = form == RECORD_DIRECTORY ? directory_block_of(record, hash) : 0;
+
+    return peers_open_block_as(slab, record, number, secret, form, family);
+}
+
 /* The `number`-th block of the swarm, 0 to peers_blocks() - 1. Close it after changes. */
 static inline struct peers peers_open_block(const struct slab *slab, struct record *record,
                                             uint32_t number, const struct swarms_secret *secret)
 {
-    struct peers peers = {.number = number};
-
-    if (record->form == RECORD_INLINE)
-        peers.block = block_open_inline(record->entries, record->family, record->peers,
-                                        record->seeders, secret);
-    else if (record->form == RECORD_BLOCK)
-        peers.block = block_open(slab_at(slab, record->block), record->family, record->size_class,
-                                 record->peers, record->seeders, secret);
-    else
-        peers.block = directory_open(slab, record, number, secret);
-    return peers;
+    return peers_open_block_as(slab, record, number, secret, record->form, record->family);
 }
 
 /* The block in which the peer of this hash belongs. */
 static inline struct peers peers_open(const struct slab *slab, struct record *record, uint64_t hash,
                                       const struct swarms_secret *secret)
 {
-    uint32_t number = record->form == RECORD_DIRECTORY ? directory_block_of(record, hash) : 0;
-
-    return peers_open_block(slab, record, number, secret);
+    return peers_open_as(slab, record, hash, secret, record->form, record->family);
 }
 
 void peers_close(const struct slab *slab, struct record *record, const struct peers *peers);

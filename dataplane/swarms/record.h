@@ -28,6 +28,7 @@ enum record_form {
     RECORD_INLINE,
     RECORD_BLOCK,
     RECORD_DIRECTORY,
+    RECORD_FORMS,
 };
 
 enum {

@@ -37,7 +37,7 @@ static inline uint8_t *sample_walk(const struct slab *slab, struct record *recor
     uint32_t written = 0, hole = UINT32_MAX;
 
     while (written < wanted) {
-        struct block block = directory_open(slab, record, number, secret);
+        struct block block = directory_open_as(slab, record, number, secret, family);
         struct sample_region region = sample_region(&block, kind);
         uint32_t left = place < region.count ? region.count - place : 0;
         uint32_t run = wanted - written < left ? wanted - written : left;
@@ -69,6 +69,16 @@ SAMPLE_INLINE bool sample_must_restart(const struct slab *slab, const struct rec
             announce->starts[kind].place + first == (uint32_t)self);
 }
 
+/* Seldom: kept out of the way of the others. */
+static inline __attribute__((cold)) void sample_start_anew(const struct slab *slab,
+                                                           const struct record *record,
+                                                           struct swarms_announce *announce,
+                                                           uint64_t *random)
+{
+    announce->random = random_next(random);
+    sample_find_starts(slab, record, announce);
+}
+
 /* The peers of a reply; announce->starts are sample_find_starts()'. The asker is in block `own`. */
 SAMPLE_INLINE uint8_t *sample_directory(uint8_t *out, const struct slab *slab,
                                         struct record *record, struct swarms_announce *announce,
@@ -83,16 +93,14 @@ SAMPLE_INLINE uint8_t *sample_directory(uint8_t *out, const struct slab *slab,
         seeders != 0 ? sample_seeders(wanted, seeders, seeders + leechers, random_next(random)) : 0;
 
     if (!announce->started)
-        sample_find_starts(slab, record, announce);
+        sample_start_anew(slab, record, announce, random);
     for (unsigned kind = 0; kind < SAMPLE_KINDS; kind++) {
         uint32_t part = kind == DIRECTORY_SEEDERS ? from_seeders : wanted - from_seeders;
 
         if (part == 0)
             continue;
-        while (sample_must_restart(slab, record, announce, kind, own, self)) {
-            announce->random = random_next(random);
-            sample_find_starts(slab, record, announce);
-        }
+        while (sample_must_restart(slab, record, announce, kind, own, self))
+            sample_start_anew(slab, record, announce, random);
         out = sample_walk(slab, record, secret, kind, announce->starts[kind].number,
                           announce->starts[kind].place, part, own, self, out, family);
     }

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "sample_directory.h"
-#include "table.h"
+#include "stages.h"
+
+enum {
+    /*
+     * Announces between two stages of one: fewer, and lines are waited for; more, and a list begins
+     * with more stages that nothing is acted on meanwhile.
+     */
+    AHEAD = 3,
+};
 
 /* Notes that the swarm is in use. */
 static void touch(struct record *record, uint32_t now)
@@ -50,8 +57,8 @@ SAMPLE_INLINE int add(struct swarms *swarms, uint32_t line, struct peers *peers,
 
 /* A peer that was here already. Returns where it stands from now on. */
 SAMPLE_INLINE int refresh(struct swarms *swarms, struct record *record, struct peers *peers,
-                          unsigned position, const struct swarms_announce *a, unsigned family,
-                          uint32_t now)
+                          unsigned position, const struct swarms_announce *a, enum record_form form,
+                          unsigned family, uint32_t now)
 {
     struct block *block = &peers->block;
     uint8_t *stored = block->entries + (size_t)(position + 1) * block_entry_size(family) - 2;
@@ -65,7 +72,7 @@ SAMPLE_INLINE int refresh(struct swarms *swarms, struct record *record, struct p
         return (int)position;
     position = block_set_seeder(block, position, a->peer_hash, a->seeder, family);
     swarms->counters.seeders[family] += (uint64_t)block->seeders - before;
-    if (record->form == RECORD_DIRECTORY)
+    if (form == RECORD_DIRECTORY)
         directory_close(&swarms->slab, record, peers->number, block->peers, block->seeders);
     else
         record->seeders = block->seeders;
@@ -95,11 +102,11 @@ SAMPLE_INLINE int find(const struct block *block, const struct swarms_announce *
 
 SAMPLE_INLINE void write_peers(struct swarms *swarms, struct record *record,
                                const struct peers *peers, int self, struct swarms_announce *a,
-                               unsigned family)
+                               enum record_form form, unsigned family)
 {
     uint8_t *end;
 
-    if (record->form != RECORD_DIRECTORY) {
+    if (form != RECORD_DIRECTORY) {
         /* It was a directory a moment ago, and the random number has become the starts there. */
         if (a->started)
             a->random = random_next(&swarms->random);
@@ -112,84 +119,124 @@ SAMPLE_INLINE void write_peers(struct swarms *swarms, struct record *record,
     a->peers_count = (uint16_t)((size_t)(end - a->peers) / swarms_peer_size(family));
 }
 
-SAMPLE_INLINE uint32_t open_record(struct swarms *swarms, struct swarms_announce *a,
-                                   unsigned family, uint32_t removals, uint32_t now)
-{
-    uint32_t line = a->line;
-
-    if (line == 0 || removals != swarms->removals)
-        line = table_find(swarms, a->hash, family, a->info_hash);
-    if (line == 0 && a->event != SWARMS_STOPPED && a->event != SWARMS_ASK) {
-        line = table_add(swarms, a->hash, family, a->info_hash, now);
-        swarms->counters.peers_refused += line == 0;
-    }
-    return line;
-}
-
 /* The answer, once the announce has been acted on. `self`: the asker's position, or -1. */
 SAMPLE_INLINE void answer(struct swarms *swarms, struct record *record, const struct peers *peers,
-                          int self, struct swarms_announce *a, unsigned family)
+                          int self, struct swarms_announce *a, enum record_form form,
+                          unsigned family)
 {
     a->seeders = record->seeders;
     a->leechers = record->peers - record->seeders;
     if (a->numwant != 0 && a->event != SWARMS_STOPPED)
-        write_peers(swarms, record, peers, self, a, family);
+        write_peers(swarms, record, peers, self, a, form, family);
 }
 
-/* Who comes or goes, or only asks. Opens the swarm anew: so act() can keep it in registers. */
-static __attribute__((noinline)) void come_or_go(struct swarms *swarms, struct record *record,
-                                                 uint32_t line, struct swarms_announce *a,
-                                                 unsigned family, uint32_t now)
+/*
+ * Who comes, goes, or only asks; `self` as answer()'s. Opens the swarm anew, so that act_on() can
+ * keep it in registers.
+ */
+static __attribute__((noinline)) void come_or_go(struct swarms *swarms, uint32_t line, int self,
+                                                 struct swarms_announce *a, uint32_t now)
 {
-    uint32_t before = record->peers, seeders_before = record->seeders;
-    struct peers peers = peers_open(&swarms->slab, record, a->peer_hash, &swarms->secret);
-    int self = -1;
-
-    if (a->event == SWARMS_STOPPED)
-        stop(swarms, record, &peers, find(&peers.block, a, family));
-    else if (a->event != SWARMS_ASK)
-        self = add(swarms, line, &peers, a, family, now);
-    table_count(swarms, record, before, seeders_before);
-    answer(swarms, record, &peers, self, a, family);
-}
-
-SAMPLE_INLINE void act(struct swarms *swarms, struct swarms_announce *a, unsigned family,
-                       uint32_t removals, uint32_t now)
-{
-    uint32_t line = open_record(swarms, a, family, removals, now);
     struct record *record = table_record(swarms, line);
+    uint32_t before = record->peers, seeders_before = record->seeders;
     struct peers peers;
-    int self;
 
-    a->peers_count = 0;
-    a->seeders = a->leechers = 0;
-    if (line == 0)
-        return;
-    touch(record, now);
+    a->peer_hash = hash_peer(&swarms->secret, a->family, a->peer);
     peers = peers_open(&swarms->slab, record, a->peer_hash, &swarms->secret);
-    self = find(&peers.block, a, family);
+    if (a->event == SWARMS_STOPPED)
+        stop(swarms, record, &peers, self);
+    else if (a->event != SWARMS_ASK)
+        self = add(swarms, line, &peers, a, a->family, now);
+    table_count(swarms, record, before, seeders_before);
+    answer(swarms, record, &peers, self, a, record->form, a->family);
+}
+
+SAMPLE_INLINE void act_on(struct swarms *swarms, uint32_t line, struct swarms_announce *a,
+                          enum record_form form, unsigned family, uint32_t now)
+{
+    struct record *record = table_record(swarms, line);
+    struct peers peers =
+        peers_open_as(&swarms->slab, record, a->peer_hash, &swarms->secret, form, family);
+    int self = find(&peers.block, a, family);
+
+    touch(record, now);
     if (__builtin_expect(self < 0 || a->event == SWARMS_STOPPED, 0)) {
-        come_or_go(swarms, record, line, a, family, now);
+        come_or_go(swarms, line, self, a, now);
         return;
     }
-    self = refresh(swarms, record, &peers, (unsigned)self, a, family, now);
-    answer(swarms, record, &peers, self, a, family);
+    self = refresh(swarms, record, &peers, (unsigned)self, a, form, family, now);
+    answer(swarms, record, &peers, self, a, form, family);
+}
+
+/* Of a swarm that isn't there, or that isn't any more what it was when the burst was sorted. */
+static __attribute__((noinline)) void act_on_any(struct swarms *swarms, struct swarms_announce *a,
+                                                 uint32_t now)
+{
+    uint32_t line = table_find(swarms, a->hash, a->family, a->info_hash);
+
+    if (line == 0 && a->event != SWARMS_STOPPED && a->event != SWARMS_ASK) {
+        line = table_add(swarms, a->hash, a->family, a->info_hash, now);
+        swarms->counters.peers_refused += line == 0;
+    }
+    if (line == 0)
+        return;
+    a->peer_hash = hash_peer(&swarms->secret, a->family, a->peer);
+    act_on(swarms, line, a, table_record(swarms, line)->form, a->family, now);
+}
+
+/* While no record was removed, each is where it was found. */
+SAMPLE_INLINE void act(struct swarms *swarms, struct swarms_announce *a, enum record_form form,
+                       unsigned family, bool removed, uint32_t now)
+{
+    a->peers_count = 0;
+    a->seeders = a->leechers = 0;
+    if (form != RECORD_FREE && !removed && table_record(swarms, a->line)->form == form)
+        act_on(swarms, a->line, a, form, family, now);
+    else
+        act_on_any(swarms, a, now);
+}
+
+/*
+ * Acts on the announces of one list, and looks ahead: while one is acted on, the lines of those
+ * after it arrive. Numbers of announces below zero wrap around, and are beyond the list as well.
+ */
+SAMPLE_INLINE void act_on_list(struct swarms *swarms, const struct table_burst *burst,
+                               enum record_form form, unsigned family, uint32_t now)
+{
+    struct swarms_announce *const *list = burst->announces[family][form];
+    unsigned count = burst->counts[family][form], ahead = stages_of_use(form) ? 2 * AHEAD : 0;
+
+    if (count == 0)
+        return;
+    for (unsigned turn = 0; turn < count + ahead; turn++) {
+        bool removed = swarms->removals != burst->removals;
+
+        if (stages_of_use(form) && turn < count && !removed)
+            stage_first(swarms, list[turn], form, family);
+        if (stages_of_use(form) && turn - AHEAD < count && !removed)
+            stage_second(swarms, list[turn - AHEAD], form, family);
+        if (turn - ahead < count)
+            act(swarms, list[turn - ahead], form, family, removed, now);
+    }
 }
 
 void swarms_announce(struct swarms *swarms, struct swarms_announce *const announces[],
                      unsigned count, uint32_t now)
 {
-    uint32_t removals = swarms->removals;
+    struct table_burst burst;
 
     swarms->now = now;
     for (unsigned i = 0; i < count; i++)
         announces[i]->random = random_next(&swarms->random);
-    table_prefetch(swarms, announces, count);
-    for (unsigned i = 0; i < count; i++)
-        if (announces[i]->family == SWARMS_IPV4)
-            act(swarms, announces[i], SWARMS_IPV4, removals, now);
-        else
-            act(swarms, announces[i], SWARMS_IPV6, removals, now);
+    table_sort(swarms, announces, count, &burst);
+    act_on_list(swarms, &burst, RECORD_INLINE, SWARMS_IPV4, now);
+    act_on_list(swarms, &burst, RECORD_BLOCK, SWARMS_IPV4, now);
+    act_on_list(swarms, &burst, RECORD_DIRECTORY, SWARMS_IPV4, now);
+    act_on_list(swarms, &burst, RECORD_INLINE, SWARMS_IPV6, now);
+    act_on_list(swarms, &burst, RECORD_BLOCK, SWARMS_IPV6, now);
+    act_on_list(swarms, &burst, RECORD_DIRECTORY, SWARMS_IPV6, now);
+    act_on_list(swarms, &burst, RECORD_FREE, SWARMS_IPV4, now); /* last: they may evict others */
+    act_on_list(swarms, &burst, RECORD_FREE, SWARMS_IPV6, now);
 }
 
 void swarms_scrape(struct swarms *swarms, struct swarms_scrape *const rows[], unsigned count)

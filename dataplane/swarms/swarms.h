@@ -130,8 +130,8 @@ uint64_t swarms_hash(const struct swarms_secret *secret, const uint8_t *info_has
 void swarms_expect(const struct swarms *swarms, uint64_t hash);
 
 /*
- * Answers up to SWARMS_BURST_MAX announces in order, one prefetching stage after the other over all
- * of them. `now` is in seconds, from any start, and never runs backwards.
+ * Answers up to SWARMS_BURST_MAX announces, those of one swarm in order. Memory is asked for ahead
+ * of use over all of them. `now` is in seconds, from any start, and never runs backwards.
  */
 void swarms_announce(struct swarms *swarms, struct swarms_announce *const announces[],
                      unsigned count, uint32_t now);

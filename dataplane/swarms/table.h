@@ -68,9 +68,19 @@ static inline bool table_walk_done(const struct swarms *swarms, const struct tab
     return walk->page >= swarms->slab.pages_fresh;
 }
 
-/* Brings in the lines that announces will touch, a stage over all of them at a time (lookup.c). */
-void table_prefetch(const struct swarms *swarms, struct swarms_announce *const announces[],
-                    unsigned count);
+/*
+ * The announces of a burst by the family and form of their swarms, in order within each, so that
+ * for each form there is code that goes straight on. RECORD_FREE are those of unknown swarms.
+ */
+struct table_burst {
+    uint32_t removals; /* when it was sorted */
+    unsigned counts[2][RECORD_FORMS];
+    struct swarms_announce *announces[2][RECORD_FORMS][SWARMS_BURST_MAX];
+};
+
+/* Looks up the records of all announces, and has what comes after them fetched (lookup.c). */
+void table_sort(const struct swarms *swarms, struct swarms_announce *const announces[],
+                unsigned count, struct table_burst *burst);
 
 /* The swarm's record, or 0. */
 uint32_t table_find(const struct swarms *swarms, uint64_t hash, unsigned family,
