@@ -232,10 +232,10 @@ void pipeline_join(struct pipeline *pipeline, struct request *const requests[], 
 }
 
 /* Any 32 bits: it spreads clients in time, nothing depends on it being hard to guess. */
-static inline uint32_t next_random(struct pipeline *pipeline)
+static inline uint32_t next_random(uint64_t *state)
 {
-    pipeline->random = pipeline->random * UINT64_C(6364136223846793005) + 1;
-    return (uint32_t)(pipeline->random >> 32);
+    *state = *state * UINT64_C(6364136223846793005) + 1;
+    return (uint32_t)(*state >> 32);
 }
 
 /* Still there: the peers told are written later. */
@@ -248,7 +248,7 @@ static void act_announces(struct pipeline *pipeline)
 {
     struct lane *lane = &pipeline->announces;
     struct swarms_announce *announces[SWARMS_BURST_MAX];
-    uint64_t peers = 0;
+    uint64_t peers = 0, random = pipeline->random;
 
     for (unsigned i = inspect_first_sample(pipeline->swarms, lane->count); i < lane->count;
          i += INSPECT_SAMPLED_OF)
@@ -264,10 +264,11 @@ static void act_announces(struct pipeline *pipeline)
     for (unsigned i = 0; i < lane->count; i++) {
         struct request *request = lane->requests[i];
 
-        reply_announce(request, announce_interval(pipeline->settings, next_random(pipeline)));
+        reply_announce(request, announce_interval(pipeline->settings, next_random(&random)));
         peers += announces[i]->peers_count;
         lane_add(&pipeline->replies, request);
     }
+    pipeline->random = random;
     pipeline->counters[COUNTER_peers_sent] += peers;
     lane->count = 0;
 }

@@ -12,8 +12,9 @@ void swarms_expect(const struct swarms *swarms, uint64_t hash)
     __builtin_prefetch(&swarms->index.buckets[bucket < swarms->index.buckets_count ? bucket : 0]);
 }
 
-static void stage_record(const struct swarms *swarms, struct swarms_announce *a)
+static void stage_record(const struct swarms *swarms, struct swarms_announce *a, uint64_t *random)
 {
+    a->random = random_next(random);
     a->line =
         index_guess(&swarms->index, index_bucket_of(&swarms->index, a->hash), a->hash, a->family);
     __builtin_prefetch(table_record(swarms, a->line), 1);
@@ -43,13 +44,16 @@ SAMPLE_INLINE void stage_list(const struct swarms *swarms, struct table_burst *b
         stage_own(swarms, burst->announces[family][form][i], form, family);
 }
 
-void table_sort(const struct swarms *swarms, struct swarms_announce *const announces[],
-                unsigned count, struct table_burst *burst)
+void table_sort(struct swarms *swarms, struct swarms_announce *const announces[], unsigned count,
+                struct table_burst *burst)
 {
+    uint64_t random = swarms->random; /* in a register: each waits for the one before */
+
     burst->removals = swarms->removals;
     memset(burst->counts, 0, sizeof(burst->counts));
     for (unsigned i = 0; i < count; i++)
-        stage_record(swarms, announces[i]);
+        stage_record(swarms, announces[i], &random);
+    swarms->random = random;
     for (unsigned i = 0; i < count; i++)
         stage_sort(swarms, announces[i], burst);
     stage_list(swarms, burst, RECORD_BLOCK, SWARMS_IPV4);

@@ -226,8 +226,6 @@ void swarms_announce(struct swarms *swarms, struct swarms_announce *const announ
     struct table_burst burst;
 
     swarms->now = now;
-    for (unsigned i = 0; i < count; i++)
-        announces[i]->random = random_next(&swarms->random);
     table_sort(swarms, announces, count, &burst);
     act_on_list(swarms, &burst, RECORD_INLINE, SWARMS_IPV4, now);
     act_on_list(swarms, &burst, RECORD_BLOCK, SWARMS_IPV4, now);

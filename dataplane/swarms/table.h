@@ -79,8 +79,8 @@ struct table_burst {
 };
 
 /* Looks up the records of all announces, and has what comes after them fetched (lookup.c). */
-void table_sort(const struct swarms *swarms, struct swarms_announce *const announces[],
-                unsigned count, struct table_burst *burst);
+void table_sort(struct swarms *swarms, struct swarms_announce *const announces[], unsigned count,
+                struct table_burst *burst);
 
 /* The swarm's record, or 0. */
 uint32_t table_find(const struct swarms *swarms, uint64_t hash, unsigned family,
