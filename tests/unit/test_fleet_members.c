@@ -320,9 +320,9 @@ static void test_how_far_a_clock_is_ahead_is_told_by_its_beats(void **state)
     assert_in_range(member->ahead_ms, 599 * 1000, 600 * 1000);
     assert_in_range(member->ahead, 599, 600);
 
-    /* It is set back, and says so: what it says of time later fits what it said before. */
-    record.steps_ms = -900 * 1000;
-    beat(&record, -300 * 1000, 3);
+    /* It is set ahead, and says so: what it says of time later fits what it said before. */
+    record.steps_ms = 900 * 1000;
+    beat(&record, 1500 * 1000, 3);
     assert_in_range(member->ahead, 599, 600);
     crash(&party);
 }
