@@ -193,7 +193,7 @@ static void test_member_record_is_laid_out_as_specified(void **state)
                                                 .torrents = 0x7877767574737271,
                                                 .steps_ms = -600000,
                                                 .name = "rack-7",
-                                                .streams = {{0x81, 0x82, 0x83}, {0x91, 0x92}}};
+                                                .streams = {{0x81, 0x82, 0x83}, {0x91, 0x92, 0}}};
     static const uint8_t expected[MEMBER_RECORD_HEADER_SIZE + 2 * 24] = {
         "MSMB\x01\x00\x78\x00"                 /* magic, version, header size */
         "........"                             /* the rest's XXH64 */
