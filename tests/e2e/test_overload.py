@@ -2,7 +2,7 @@
 """Ten times of what the worker can take, and more: whose packets die, and where (docs/operating.md, "What
 dies first").
 
-The worker has a tenth of a core, the rest of which goes to a program that does nothing useful: so there
+The worker has a twentieth of a core, the rest of which goes to a program that does nothing useful: so there
 is overload on any machine. Attackers come by IPv6, all from one /64; clients by IPv4, from 64 addresses, each
 far below its limit: so the worker's own counters tell what became of whom. Nothing is judged by time: each
 packet that was sent is looked for in the counters.
@@ -23,8 +23,8 @@ from testbed import Testbed, wait_until, worker_threads
 pytestmark = pytest.mark.skipif(os.cpu_count() < 2, reason="needs a core for the worker and one for the flood")
 
 WORKER_CORE, FLOOD_CORE = 0, 1
-# Of the scheduler (sched(7)): beside a thread of niceness 0 one of this gets a tenth of a core.
-WORKER_NICE = 10
+# Of the scheduler (sched(7)): beside a thread of niceness 0 one of this gets a twentieth of a core.
+WORKER_NICE = 13
 
 SECONDS = 1.2
 WARM_UP_SECONDS = 0.3  # attackers have spent their burst (limits.burst) by then
