@@ -98,8 +98,10 @@ def frozen(thread):
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     assert libc.ptrace(PTRACE_ATTACH, thread, None, None) == 0, os.strerror(ctypes.get_errno())
     os.waitpid(thread, WALL)
-    yield
-    assert libc.ptrace(PTRACE_DETACH, thread, None, None) == 0
+    try:
+        yield
+    finally:  # a process whose thread is held doesn't end, however it is killed
+        assert libc.ptrace(PTRACE_DETACH, thread, None, None) == 0
 
 
 class Musterd:
