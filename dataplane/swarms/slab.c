@@ -26,7 +26,8 @@ size_t slab_memory(uint64_t lines)
 {
     uint32_t pages = pages_for(lines);
 
-    return bookkeeping_size(pages) + (size_t)pages * SLAB_PAGE_LINES * SLAB_LINE;
+    /* And a line to spare: copies of peers read up to 24 bytes past the last one (sample.h). */
+    return bookkeeping_size(pages) + ((size_t)pages * SLAB_PAGE_LINES + 1) * SLAB_LINE;
 }
 
 void slab_init(struct slab *slab, void *memory, uint64_t lines)
