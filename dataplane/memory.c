@@ -16,7 +16,7 @@ int memory_map(struct memory *memory, size_t size, bool huge)
     if (huge) {
         /* Of this size, whichever is the machine's default: 1 GiB, on many that run DPDK. */
         memory->base = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                            flags | MAP_HUGETLB | MAP_HUGE_2MB | MAP_POPULATE, -1, 0);
+                            flags | MAP_HUGETLB | (int)MAP_HUGE_2MB | MAP_POPULATE, -1, 0);
         if (memory->base != MAP_FAILED)
             return 0;
     }

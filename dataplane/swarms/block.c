@@ -48,13 +48,15 @@ void block_clear(struct block *block)
 int block_find_slowly(uint8_t *entries, uint16_t *slots, uint16_t slots_count, const uint8_t *peer,
                       uint64_t hash, unsigned family)
 {
-    struct block block = {.entries = entries, .slots = slots, .slots_count = slots_count};
-    unsigned slot = block_slot_home(&block, hash);
+    struct block block = {.entries = entries, .slots_count = slots_count};
+    unsigned slot;
 
-    for (; slots[slot] != 0; slot = block_slot_next(&block, slot)) {
-        unsigned position = (slots[slot] & BLOCK_POSITION_MASK) - 1u;
+    block.slots = slots;
+    slot = block_slot_home(&block, hash);
+    for (; block.slots[slot] != 0; slot = block_slot_next(&block, slot)) {
+        unsigned position = (block.slots[slot] & BLOCK_POSITION_MASK) - 1u;
 
-        if (slots[slot] == block_slot_value(hash, position) &&
+        if (block.slots[slot] == block_slot_value(hash, position) &&
             block_same_peer(entries + (size_t)position * block_entry_size(family), peer, family))
             return (int)position;
     }

@@ -70,7 +70,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 {
     resolve *libc = (resolve *)dlsym(RTLD_NEXT, "getaddrinfo");
 
-    return hints->ai_flags & AI_NUMERICHOST ? libc(name, service, hints, result) : EAI_NONAME;
+    return (hints->ai_flags & AI_NUMERICHOST) ? libc(name, service, hints, result) : EAI_NONAME;
 }
 
 /* The data plane: one table, whose worker works whenever it is asked ----------------------------
