@@ -72,6 +72,7 @@ static bool connect_again(struct port *port)
         return false;
     connects = errand_run(rte_eth_dev_start, port->id) == 0;
     port->shared = port->shares && connects;
+    port->patience = connects ? PORT_CONNECT_SECONDS : 0;
     return connects;
 }
 
@@ -82,9 +83,17 @@ bool port_connects_again(const struct port *port)
     return port->config->kind == DATAPLANE_MEMIF && !port->config->memif_server;
 }
 
-bool port_is_lost(const struct port *port)
+bool port_is_lost(struct port *port)
 {
-    return port->asked_for || (port_connects_again(port) && !is_connected(port));
+    if (!port_connects_again(port))
+        return port->asked_for;
+    if (is_connected(port))
+        port->patience = 0;
+    else if (port->patience == 0)
+        return true;
+    else
+        port->patience--;
+    return false;
 }
 
 bool port_recover(struct port *port)

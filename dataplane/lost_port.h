@@ -30,8 +30,8 @@ void lost_port_unwatch(struct port *port);
  */
 void lost_port_give_back(struct port *port);
 
-/* True when workers must let go of it. */
-bool port_is_lost(const struct port *port);
+/* True when workers must let go of it. To be asked once a second. */
+bool port_is_lost(struct port *port);
 
 /* True for a port that may be without its other side at start, and finds it later. */
 bool port_connects_again(const struct port *port);

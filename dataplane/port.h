@@ -17,7 +17,11 @@
 
 #include "dataplane.h"
 
-enum { PORT_NONE = UINT16_MAX };
+enum {
+    PORT_NONE = UINT16_MAX,
+    /* A memif client that was started shakes hands with its server in the background. */
+    PORT_CONNECT_SECONDS = 3,
+};
 
 struct rte_mempool;
 
@@ -33,6 +37,7 @@ struct port {
     bool offload;           /* the port computes checksums of what is sent */
     bool shares;            /* memif: the other side may map the packet buffers */
     bool shared;            /* and did: it was connected */
+    uint8_t patience;       /* memif: seconds that a client's connecting may take yet */
     _Atomic bool asked_for; /* pci: the kernel wants its device back; see lost_port.h */
     struct rte_mempool *pools[DATAPLANE_WORKERS_MAX]; /* by queue; mbufs with a struct request */
 };

@@ -2,6 +2,7 @@
 """memif: shared memory that comes and goes with the process on its other side."""
 
 import signal
+import time
 
 import pytest
 
@@ -87,6 +88,20 @@ def test_server_comes_late_dies_and_comes_back(testbed, socket):
             free.append(daemon.metric("muster_port_mbufs_free"))
         # What was in the first server's rings is lost, and provided for; nothing afterwards.
         assert max(free[1:]) - min(free[1:]) <= 64, free
+
+
+def test_server_that_is_slow_to_shake_hands_is_waited_for(testbed, socket):
+    """A client that gave up too early would let go of what it shares, for no reason."""
+    with musterload.running(f"memif-server:{socket}") as load:
+        wait_until(socket.exists, SECONDS, what="the server listens")
+        load.send_signal(signal.SIGSTOP)
+        with testbed.running(client_settings(socket), ports=[]) as daemon:
+            time.sleep(1.5)  # the client looks after its ports once a second
+            load.send_signal(signal.SIGCONT)
+            wait_for_announces(daemon)
+            load.send_signal(signal.SIGTERM)
+            assert load.wait(SECONDS) == 0
+            assert "its link is up again" not in daemon.log()
 
 
 def test_server_asks_for_an_end(testbed, socket):
