@@ -71,8 +71,7 @@ static bool connect_again(struct port *port)
     if (port->shared && port_remake_memif(port))
         return false;
     connects = errand_run(rte_eth_dev_start, port->id) == 0;
-    port->shared = port->shares && connects;
-    port->patience = connects ? PORT_CONNECT_SECONDS : 0;
+    port_note_start(port, connects);
     return connects;
 }
 

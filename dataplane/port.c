@@ -215,8 +215,7 @@ int port_start(struct port *port, char *error, size_t error_size)
 {
     int code = rte_eth_dev_start(port->id);
 
-    port->shared = port->shares && !code;
-    port->patience = code ? 0 : PORT_CONNECT_SECONDS;
+    port_note_start(port, code == 0);
     if (code)
         return port_complain(error, error_size, code, port->config->device, "can't be started");
     if (port->exception == PORT_NONE)

@@ -59,6 +59,13 @@ int port_open(struct port *port, const struct dataplane_port_config *config, uns
 
 int port_start(struct port *port, char *error, size_t error_size);
 
+/* What follows for a memif client from its device being started, or failing to. */
+static inline void port_note_start(struct port *port, bool started)
+{
+    port->shared = port->shares && started;
+    port->patience = started ? PORT_CONNECT_SECONDS : 0;
+}
+
 /* Both do nothing to a port that isn't started, or open. */
 void port_stop(struct port *port);
 void port_close(struct port *port);
