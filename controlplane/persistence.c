@@ -31,6 +31,7 @@ struct persistence {
     struct snapshot *snapshot;
     struct fleet *fleet;
     struct event *retry;
+    struct seen_clock clock;
 
     uint8_t sources[MEMBERS_MAX];
     unsigned sources_count, source; /* the one that is being read */
@@ -299,6 +300,7 @@ static bool make_parts(struct persistence *persistence)
         .store = persistence->store,
         .jobs = config->jobs,
         .dataplane = config->dataplane,
+        .clock = &persistence->clock,
         .timeouts = config->timeouts,
         .user = persistence,
         .on_chunk = on_chunk,
@@ -309,6 +311,7 @@ static bool make_parts(struct persistence *persistence)
         .store = persistence->store,
         .jobs = config->jobs,
         .dataplane = config->dataplane,
+        .clock = &persistence->clock,
         .appliance = settings->fleet.number,
         .epoch = (uint64_t)time(NULL) * 1000,
         .layout = layout_of(config->secret),
@@ -320,6 +323,7 @@ static bool make_parts(struct persistence *persistence)
         .store = persistence->store,
         .jobs = config->jobs,
         .dataplane = config->dataplane,
+        .clock = &persistence->clock,
         .timeouts = config->timeouts,
         .self = settings->fleet.number,
         .name = settings->fleet.name,

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "../store/monotonic.h"
-#include "steady_clock.h"
+#include "../store/steady_clock.h"
 
 enum {
     TICK_MS = 100,
@@ -234,6 +234,7 @@ static bool make_parts(struct fleet *fleet)
     struct publisher_config publisher = {.base = config->base,
                                          .redis = redis,
                                          .dataplane = config->dataplane,
+                                         .clock = config->clock,
                                          .tombstones = fleet->tombstones,
                                          .self = config->self,
                                          .batch_ms = BATCH_MS,
@@ -242,6 +243,7 @@ static bool make_parts(struct fleet *fleet)
                                            .redis = redis,
                                            .jobs = config->jobs,
                                            .dataplane = config->dataplane,
+                                           .clock = config->clock,
                                            .tombstones = fleet->tombstones,
                                            .timeouts = config->timeouts,
                                            .poll_ms = POLL_MS,
@@ -251,6 +253,7 @@ static bool make_parts(struct fleet *fleet)
                                    .store = config->store,
                                    .jobs = config->jobs,
                                    .dataplane = config->dataplane,
+                                   .clock = config->clock,
                                    .timeouts = config->timeouts,
                                    .user = fleet,
                                    .on_done = on_resynced,

@@ -28,6 +28,7 @@ struct fleet_config {
     struct store *store; /* in Redis */
     struct jobs *jobs;
     struct dataplane *dataplane;
+    struct seen_clock *clock;               /* the appliance's */
     const struct swarms_timeouts *timeouts; /* as they are in force; may change */
 
     unsigned self;              /* our number, 0 to 63 */

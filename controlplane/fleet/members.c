@@ -10,7 +10,7 @@
 
 #include "../store/chunk.h"
 #include "../store/monotonic.h"
-#include "steady_clock.h"
+#include "../store/steady_clock.h"
 
 enum {
     TICK_MS = 100,

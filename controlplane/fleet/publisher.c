@@ -12,7 +12,6 @@
 #include "../store/monotonic.h"
 #include "../store/store.h"
 #include "delta_batch.h"
-#include "steady_clock.h"
 
 enum {
     TICK_MS = 10,   /* between two looks into the rings */
@@ -40,7 +39,6 @@ struct batch {
     uint64_t sequence, before;
     uint64_t begun; /* ms, monotonic: when its first record came */
     struct seen_clock clock;
-    int64_t steps_ms; /* of that clock */
     uint8_t bytes[];
 };
 
@@ -67,8 +65,6 @@ struct publisher {
     struct event *tick;
     bool running;
     uint64_t epoch;
-    struct seen_clock clock;
-    int64_t steps_ms; /* of that clock */
     size_t waiting_bytes;
     bool only_stops; /* what workers tell of */
     struct publisher_info info;
@@ -222,7 +218,7 @@ static void seal(struct stream *stream, struct batch *batch)
         .sequence = batch->sequence,
         .before = batch->before,
         .time_ms = batch->clock.wall * 1000 + wall_ms() % 1000,
-        .steps_ms = batch->steps_ms,
+        .steps_ms = batch->clock.steps_ms,
     };
 
     delta_batch_finish(batch->bytes, batch->size, &header);
@@ -298,8 +294,7 @@ static struct batch *begin_batch(struct stream *stream)
     batch->sequence = ++stream->sequence;
     batch->before = stream->records;
     batch->begun = monotonic_ms();
-    batch->clock = publisher->clock;
-    batch->steps_ms = publisher->steps_ms;
+    batch->clock = *publisher->config.clock;
     publisher->waiting_bytes += sizeof(*batch) + DELTA_BATCH_SIZE_MAX;
     return batch;
 }
@@ -326,12 +321,13 @@ static void note_loss(struct stream *stream, uint64_t lost)
 static void add(struct stream *stream, const struct delta *delta)
 {
     struct publisher *publisher = stream->publisher;
+    const struct seen_clock *clock = publisher->config.clock;
 
     if (delta->flags & TRANSFER_STOPPED)
         tombstones_add(publisher->config.tombstones, delta->info_hash, delta->family, delta->peer,
                        delta->seen);
     /* All times of a batch are told by one clock. */
-    if (stream->filling && publisher->steps_ms != stream->filling->steps_ms)
+    if (stream->filling && clock->steps_ms != stream->filling->clock.steps_ms)
         complete(stream);
     if (!stream->filling)
         stream->filling = begin_batch(stream);
@@ -341,9 +337,9 @@ static void add(struct stream *stream, const struct delta *delta)
         publisher->info.lost_waiting++;
         return;
     }
-    stream->filling->clock = publisher->clock;
+    stream->filling->clock = *clock;
     stream->filling->size =
-        delta_batch_add(stream->filling->bytes, stream->filling->size, delta, publisher->clock);
+        delta_batch_add(stream->filling->bytes, stream->filling->size, delta, *clock);
     if (++stream->filling->records == DELTA_BATCH_RECORDS_MAX)
         complete(stream);
 }
@@ -351,11 +347,13 @@ static void add(struct stream *stream, const struct delta *delta)
 /* Takes up to TAKE deltas; false when there are no more. */
 static bool take(struct stream *stream)
 {
+    const struct publisher_config *config = &stream->publisher->config;
     static struct delta deltas[TAKE];
     uint64_t lost;
-    unsigned count =
-        dataplane_deltas(stream->publisher->config.dataplane, stream->number, deltas, TAKE, &lost);
+    unsigned count = dataplane_deltas(config->dataplane, stream->number, deltas, TAKE, &lost);
 
+    /* Now, after they were put into the ring: what is later than the clock would be told as now. */
+    seen_clock_set(config->clock, dataplane_now(config->dataplane));
     for (unsigned i = 0; i < count; i++)
         add(stream, &deltas[i]);
     note_loss(stream, lost);
@@ -384,9 +382,6 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     struct publisher *publisher = user;
     uint64_t now = monotonic_ms();
 
-    publisher->steps_ms = steady_clock_steps_ms();
-    seen_clock_set(&publisher->clock, dataplane_now(publisher->config.dataplane),
-                   (uint64_t)time(NULL));
     for (unsigned i = 0; i < publisher->streams_count; i++) {
         struct stream *stream = &publisher->streams[i];
 

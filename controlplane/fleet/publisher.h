@@ -27,6 +27,7 @@ struct publisher_config {
     struct event_base *base;
     struct redis_cluster *redis;
     struct dataplane *dataplane;
+    struct seen_clock *clock;      /* the appliance's */
     struct tombstones *tombstones; /* learns who stopped here */
     unsigned self;
     uint32_t batch_ms;  /* a delta waits no longer than this for others */

@@ -12,7 +12,6 @@
 #include "../store/monotonic.h"
 #include "delta_batch.h"
 #include "publisher.h"
-#include "steady_clock.h"
 
 enum {
     TICK_MS = 10,
@@ -62,10 +61,20 @@ struct subscriber {
     struct subscriber_config config;
     struct importer *importer;
     struct event *tick;
-    bool expects_all; /* of members that it meets */
-    struct seen_clock clock;
+    bool expects_all;        /* of members that it meets */
+    struct seen_clock clock; /* its wall is steady_clock.h's */
     struct followed members[MEMBERS_MAX];
 };
+
+/* What others tell is compared with a clock that nobody sets. */
+static void set_clock(struct subscriber *subscriber)
+{
+    struct seen_clock *clock = subscriber->config.clock;
+
+    seen_clock_set(clock, dataplane_now(subscriber->config.dataplane));
+    subscriber->clock =
+        (struct seen_clock){.worker = clock->worker, .wall = seen_clock_steady(clock)};
+}
 
 /* Into the tables ------------------------------------------------------------------------------ */
 
@@ -339,8 +348,7 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     struct subscriber *subscriber = user;
     uint64_t now = monotonic_ms();
 
-    seen_clock_set(&subscriber->clock, dataplane_now(subscriber->config.dataplane),
-                   steady_clock_ms() / 1000);
+    set_clock(subscriber);
     for (unsigned number = 0; number < MEMBERS_MAX; number++) {
         struct followed *followed = &subscriber->members[number];
 

@@ -19,6 +19,7 @@ struct subscriber_config {
     struct redis_cluster *redis;
     struct jobs *jobs;
     struct dataplane *dataplane;
+    struct seen_clock *clock; /* the appliance's */
     struct tombstones *tombstones;
     const struct swarms_timeouts *timeouts; /* as they are in force; may change */
     uint32_t poll_ms;                       /* between two looks at a stream that had nothing new */

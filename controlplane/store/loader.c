@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include "monotonic.h"
 
@@ -37,7 +36,6 @@ struct loader {
     struct importer *importer;
     struct event *retry;
     int64_t writer_ahead;
-    struct seen_clock now;
     unsigned next;  /* chunk to ask for */
     unsigned asked; /* chunks under way */
     STAILQ_HEAD(, loaded) waiting;
@@ -76,7 +74,7 @@ static bool hand_on(struct loader *loader, struct loaded *loaded)
     struct seen_times times = {
         .written = loaded->reader.header.time,
         .writer_ahead = loader->writer_ahead,
-        .now = loader->now,
+        .now = *loader->config.clock,
         .timeout = loader->config.timeouts->peer,
     };
     uint32_t left = entry->peers - loaded->done;
@@ -240,7 +238,7 @@ static void proceed(struct loader *loader)
 {
     if (!loader->info.running)
         return;
-    seen_clock_set(&loader->now, dataplane_now(loader->config.dataplane), (uint64_t)time(NULL));
+    seen_clock_set(loader->config.clock, dataplane_now(loader->config.dataplane));
     hand_on_waiting(loader);
     ask(loader);
     if (loader->next < TRANSFER_CHUNKS || loader->asked + loader->waiting_count > 0)

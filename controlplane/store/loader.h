@@ -39,6 +39,7 @@ struct loader_config {
     struct store *store;
     struct jobs *jobs;
     struct dataplane *dataplane;
+    struct seen_clock *clock;               /* the appliance's */
     const struct swarms_timeouts *timeouts; /* as they are in force; may change */
 
     void *user; /* of the calls below; each may be NULL */

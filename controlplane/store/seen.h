@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "../../dataplane/swarms/transfer.h"
+#include "seen_clock.h"
 
 enum {
     SEEN_BITS = 14,
@@ -19,26 +20,6 @@ enum {
 };
 
 _Static_assert((int)SWARMS_TIMEOUT_MAX <= (int)SEEN_MASK, "last-seen is unambiguous");
-
-/* One instant on two clocks: the workers' (seconds from any start) and the wall's (Unix seconds).
- */
-struct seen_clock {
-    uint32_t worker;
-    uint64_t wall;
-};
-
-/*
- * Sets both clocks to now. The difference between them changes only when the wall clock was set:
- * their seconds begin at different moments, and what didn't change shall encode to the same bytes.
- */
-static inline void seen_clock_set(struct seen_clock *clock, uint32_t worker, uint64_t wall)
-{
-    uint64_t expected = clock->wall + (uint64_t)(worker - clock->worker);
-    bool was_set = clock->wall == 0 || wall + 1 < expected || wall > expected + 1;
-
-    clock->worker = worker;
-    clock->wall = was_set ? wall : expected;
-}
 
 /* `seen` on the workers' clock, not older than SWARMS_TIMEOUT_MAX; the future is stored as now. */
 static inline uint16_t seen_encode(uint32_t seen, uint8_t flags, struct seen_clock now)

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include "chunk_ledger.h"
 #include "monotonic.h"
@@ -50,7 +49,6 @@ struct snapshot {
     struct snapshot_config config;
     struct event *tick;
     bool running;
-    struct seen_clock clock;
     uint64_t sequence;
 
     unsigned position;     /* runs begun in this pass */
@@ -124,7 +122,7 @@ static void write_chunk(struct snapshot *snapshot, struct slot *slot, uint64_t d
         .epoch = snapshot->config.epoch,
         .sequence = snapshot->sequence + 1,
         .layout = snapshot->config.layout,
-        .time = snapshot->clock.wall,
+        .time = snapshot->config.clock->wall,
     };
     int error = chunk_writer_finish(writer, &header);
 
@@ -225,7 +223,7 @@ static bool take_exported(struct slot *slot)
 
         if (!advance_to(slot, head->chunk))
             return false;
-        if (chunk_writer_add(&slot->writer, head, head + 1, slot->snapshot->clock))
+        if (chunk_writer_add(&slot->writer, head, head + 1, *slot->snapshot->config.clock))
             ledger_spoil(&slot->snapshot->ledger, slot->chunk);
         slot->taken += record_size(head);
     }
@@ -332,8 +330,7 @@ static void proceed(struct snapshot *snapshot)
 {
     if (!snapshot->running)
         return;
-    seen_clock_set(&snapshot->clock, dataplane_now(snapshot->config.dataplane),
-                   (uint64_t)time(NULL));
+    seen_clock_set(snapshot->config.clock, dataplane_now(snapshot->config.dataplane));
     for (unsigned i = 0; i < SLOTS; i++) {
         struct slot *slot = &snapshot->slots[i];
 

@@ -18,6 +18,7 @@ struct snapshot_config {
     struct store *store;
     struct jobs *jobs;
     struct dataplane *dataplane;
+    struct seen_clock *clock; /* the appliance's */
 
     unsigned appliance;
     uint64_t epoch;

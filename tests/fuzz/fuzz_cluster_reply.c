@@ -147,6 +147,7 @@ static struct store few = {.kind = &few_kind};
 struct rig {
     struct event_base *base;
     struct dataplane dataplane;
+    struct seen_clock clock;
     struct jobs *jobs;
     struct store *store;
     struct loader *loader;
@@ -200,6 +201,7 @@ static void start_reading(struct rig *rig)
                                                  .redis = store_redis(rig->store),
                                                  .jobs = rig->jobs,
                                                  .dataplane = &rig->dataplane,
+                                                 .clock = &rig->clock,
                                                  .tombstones = rig->tombstones,
                                                  .timeouts = &timeouts,
                                                  .poll_ms = 50};
@@ -207,6 +209,7 @@ static void start_reading(struct rig *rig)
                                          .store = &few,
                                          .jobs = rig->jobs,
                                          .dataplane = &rig->dataplane,
+                                         .clock = &rig->clock,
                                          .timeouts = &timeouts,
                                          .on_done = on_loaded};
 

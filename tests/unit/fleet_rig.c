@@ -32,6 +32,7 @@ int rig_tear_down(void **state)
 {
     redis_memory_close();
     rig_set_wall(0);
+    rig_set_tables(0);
     event_base_free(rig_base);
     return 0;
 }
@@ -40,6 +41,7 @@ int rig_tear_down(void **state)
 
 static uint64_t elapsed_ms;
 static int64_t wall_ahead_ms;
+static uint64_t tables_ahead_ms;
 
 /* What is linked before libc's is what is called, also by libevent. */
 int clock_gettime(clockid_t clock, struct timespec *now)
@@ -80,6 +82,16 @@ void rig_set_wall(int64_t ms)
     wall_ahead_ms = ms;
 }
 
+void rig_set_tables(uint64_t ms)
+{
+    tables_ahead_ms = ms;
+}
+
+void rig_pass_to(unsigned ms)
+{
+    rig_pass(1000 + ms - elapsed_ms % 1000);
+}
+
 /* Tables --------------------------------------------------------------------------------------- */
 
 struct dataplane {
@@ -93,7 +105,7 @@ struct dataplane {
 
 uint32_t dataplane_now(const struct dataplane *tables)
 {
-    return (uint32_t)(FIRST_SECOND + elapsed_ms / 1000);
+    return (uint32_t)(FIRST_SECOND + (elapsed_ms + tables_ahead_ms) / 1000);
 }
 
 unsigned dataplane_workers(const struct dataplane *tables)

@@ -30,6 +30,12 @@ void rig_pass(uint64_t ms);
 /* Sets the wall clock ahead by so much, from what it was at first; negative: back. */
 void rig_set_wall(int64_t ms);
 
+/* Lets the seconds of all tables begin by so much before the wall clock's at first. */
+void rig_set_tables(uint64_t ms);
+
+/* Time passes until so much of the next second is over, of those of the wall clock at first. */
+void rig_pass_to(unsigned ms);
+
 /* Lets time pass until the condition holds, which it has to within `ms`. */
 #define RIG_UNTIL(condition, ms)                                                                   \
     do {                                                                                           \

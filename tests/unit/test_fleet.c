@@ -13,9 +13,9 @@
 
 #include "controlplane/fleet/delta_batch.h"
 #include "controlplane/fleet/member_record.h"
-#include "controlplane/fleet/steady_clock.h"
 #include "controlplane/fleet/tombstones.h"
 #include "controlplane/store/bytes.h"
+#include "controlplane/store/steady_clock.h"
 
 static const struct seen_clock now = {.worker = 100000, .wall = 1700000000};
 

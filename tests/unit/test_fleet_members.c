@@ -14,6 +14,7 @@
 
 #include "controlplane/fleet/members.h"
 #include "controlplane/store/redis_slots.h"
+#include "controlplane/store/seen_clock.h"
 #include "fleet_rig.h"
 #include "redis_memory.h"
 
@@ -364,6 +365,26 @@ static void test_a_record_from_the_future_tells_of_a_clock_that_is_ahead(void **
     crash(&party);
 }
 
+static void test_an_instant_is_the_same_second_whenever_one_looks(void **state)
+{
+    struct seen_clock clock = {0};
+    uint64_t first;
+
+    rig_pass_to(100);
+    seen_clock_set(&clock, 500);
+    first = clock.wall;
+    rig_pass(700);
+    seen_clock_set(&clock, 501); /* a second of the tables' has begun, and none of the wall's */
+    assert_int_equal(clock.wall, first + 1);
+    rig_set_wall(600 * 1000);
+    seen_clock_set(&clock, 501);
+    assert_int_equal(clock.wall, first + 601);
+    assert_int_equal(seen_clock_steady(&clock), first + 1);
+    rig_set_wall(0);
+    seen_clock_set(&clock, 600); /* it goes wrong */
+    assert_int_equal(clock.wall, first);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
@@ -382,6 +403,7 @@ int main(void)
         TEST(test_two_seconds_are_taken_for_the_way_that_a_beat_takes),
         TEST(test_a_first_record_of_the_past_may_just_be_old),
         TEST(test_a_record_from_the_future_tells_of_a_clock_that_is_ahead),
+        TEST(test_an_instant_is_the_same_second_whenever_one_looks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,7 @@ static int tear_down(void **state)
 
 struct party {
     struct dataplane *tables;
+    struct seen_clock clock;
     struct jobs *jobs;
     struct fleet *fleet;
     bool ready, superseded;
@@ -160,6 +161,7 @@ static void join(struct party *party, unsigned number)
                                                     .store = &store.store,
                                                     .jobs = party->jobs,
                                                     .dataplane = party->tables,
+                                                    .clock = &party->clock,
                                                     .timeouts = &rig_timeouts,
                                                     .self = number,
                                                     .name = "somebody",
@@ -406,6 +408,33 @@ static void test_who_stopped_here_is_not_brought_back_by_a_snapshot(void **state
     crash(&first);
 }
 
+/*
+ * For 700 ms of each second the tables' is the wall clock's, for 300 ms it is the next already: a
+ * reader of streams that began in the former, and one of snapshots that began in the latter, must
+ * not take the same second for different ones.
+ */
+static void test_who_stopped_within_a_second_is_not_brought_back_by_a_snapshot(void **state)
+{
+    struct party first, second;
+
+    rig_set_tables(300);
+    rig_pass_to(100);
+    serve(&first, 0);
+    rig_pass_to(100);
+    rig_announce(first.tables, 1000, 0, STORED, SWARMS_STARTED);
+    make_chunk();
+    rig_announce(first.tables, 1000, 0, STORED, SWARMS_STOPPED);
+    rig_pass_to(100);
+    serve(&second, 1);
+    rig_pass_to(800);
+    fleet_resync(second.fleet, 0);
+    rig_pass(RESYNC_MS);
+    assert_int_equal(info_of(&second).resyncs, 1);
+    assert_int_equal(rig_peers(second.tables), 0);
+    crash(&second);
+    crash(&first);
+}
+
 static void test_nobody_reads_its_own_snapshot_again(void **state)
 {
     struct party party;
@@ -505,6 +534,7 @@ int main(void)
         TEST(test_a_gap_is_closed_from_the_next_snapshot),
         TEST(test_a_snapshot_that_cannot_be_read_is_tried_again),
         TEST(test_who_stopped_here_is_not_brought_back_by_a_snapshot),
+        TEST(test_who_stopped_within_a_second_is_not_brought_back_by_a_snapshot),
         TEST(test_nobody_reads_its_own_snapshot_again),
         TEST(test_lag_is_noted_and_its_end),
         TEST(test_who_was_superseded_tells_nothing_more),

@@ -27,6 +27,7 @@ enum {
 
 static struct {
     struct dataplane *here, *there;
+    struct seen_clock clock_here, clock_there;
     struct tombstones *stopped_here, *stopped_there;
     struct publisher *publisher;
     struct jobs *jobs;
@@ -44,6 +45,7 @@ static void on_gap(void *user, unsigned member)
 static void begin(unsigned ring)
 {
     rig.gaps = 0;
+    rig.clock_here = rig.clock_there = (struct seen_clock){0};
     rig.here = rig_tables_new(ring);
     rig.there = rig_tables_new(64);
     rig.stopped_here = tombstones_new();
@@ -51,6 +53,7 @@ static void begin(unsigned ring)
     rig.jobs = jobs_new(rig_base, rig.there);
     rig.publisher = publisher_new(&(struct publisher_config){.base = rig_base,
                                                              .dataplane = rig.here,
+                                                             .clock = &rig.clock_here,
                                                              .tombstones = rig.stopped_here,
                                                              .self = TELLER,
                                                              .batch_ms = 200,
@@ -58,6 +61,7 @@ static void begin(unsigned ring)
     rig.subscriber = subscriber_new(&(struct subscriber_config){.base = rig_base,
                                                                 .jobs = rig.jobs,
                                                                 .dataplane = rig.there,
+                                                                .clock = &rig.clock_there,
                                                                 .tombstones = rig.stopped_there,
                                                                 .timeouts = &rig_timeouts,
                                                                 .poll_ms = 100,

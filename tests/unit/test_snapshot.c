@@ -28,6 +28,7 @@ static char directory[64];
 static struct appliance {
     struct event_base *base;
     struct dataplane *dataplane;
+    struct seen_clock clock;
     struct jobs *jobs;
     struct store *store;
     struct snapshot *snapshot;
@@ -68,6 +69,7 @@ static void start(unsigned workers, uint8_t secret)
     snapshot.store = loader.store = appliance.store;
     snapshot.jobs = loader.jobs = appliance.jobs;
     snapshot.dataplane = loader.dataplane = appliance.dataplane;
+    snapshot.clock = loader.clock = &appliance.clock;
     appliance.snapshot = snapshot_new(&snapshot);
     appliance.loader = loader_new(&loader);
 }

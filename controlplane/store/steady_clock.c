@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "../store/monotonic.h"
+#include "monotonic.h"
 
 enum { SLACK_MS = 100 }; /* a smaller difference is rounding, not a step */
 
