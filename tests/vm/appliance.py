@@ -56,15 +56,16 @@ class Appliance:
     # The process
 
     def start(self):
-        self.machine.run("rm -f /run/ended; { musterd -c /etc/muster.yaml; echo $? >/run/ended; } >/run/log 2>&1 "
-                         "</dev/null &")
+        # What is in the background may come to its redirections later than we to our first look: the log is
+        # there, and empty, before.
+        self.machine.run("rm -f /run/ended; : >/run/log;"
+                         " { musterd -c /etc/muster.yaml; echo $? >/run/ended; } >>/run/log 2>&1 </dev/null &")
         wait_until(self._is_ready, START_SECONDS, every=0.3, what="musterd is ready")
 
     def _is_ready(self):
-        log = self.log()
         if self._ended():
-            raise AssertionError(f"musterd ended:\n{log}")
-        return "ready: " in log
+            raise AssertionError(f"musterd ended:\n{self.log()}")
+        return "ready: " in self.log()
 
     def stop(self):
         """Asks it to end, and returns its exit code."""
