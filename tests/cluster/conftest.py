@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import drill  # noqa: E402
 import drill_option  # noqa: E402
 import sandbox  # noqa: E402
+from testbed import Musterd  # noqa: E402
 from tracker_client import info_hash_of  # noqa: E402
 
 FIRST_PORT = 7800
@@ -41,10 +42,10 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Shows the appliances' logs with a failure."""
+    """Shows the appliances' and the daemons' logs with a failure."""
     report = (yield).get_result()
     if report.failed:
-        for appliance in drill.Appliance.instances:
+        for appliance in drill.Appliance.instances + Musterd.instances:
             tail = "\n".join(appliance.log().splitlines()[-LOG_LINES:])
             report.sections.append((f"log of {appliance}", tail))
 

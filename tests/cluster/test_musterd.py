@@ -100,7 +100,8 @@ def test_one_of_three_is_killed(testbed, fleet):
         wait_until(lambda: daemons[0].call("fleet")["waiting"] == 0, 5, what="the fleet is told")
         daemons[0].kill()
         for other in (second, third):
-            wait_until(lambda: swarms.are_known_at(other), 5, what="the others know its peers")
+            wait_until(lambda: swarms.are_known_at(other), 5,
+                       what=lambda: f"the others know its peers: {swarms.difference_at(other)}")
         handed_out = {port for _, port in third.announce(swarms.hashes[7], port=1, num_want=50).peers}
         third.announce(swarms.hashes[7], port=1, event=Event.STOPPED)
         assert handed_out and handed_out <= {port for _, port in swarms.here[7]}
@@ -113,7 +114,8 @@ def test_one_of_three_is_killed(testbed, fleet):
         daemons[0].start()
         wait_until(lambda: is_complete(daemons[0], 3), START_SECONDS, what="it is back")
         with testbed.tracker(0, 4) as back:
-            wait_until(lambda: swarms.are_known_at(back), 5, what="it knows everything again")
+            wait_until(lambda: swarms.are_known_at(back), 5,
+                       what=lambda: f"it knows everything again: {swarms.difference_at(back)}")
 
 
 def test_killed_in_the_middle_of_a_snapshot(testbed, cluster, tmp_path):

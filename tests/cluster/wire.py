@@ -72,6 +72,12 @@ class Swarms:
     def are_known_at(self, tracker):
         return self.known_at(tracker) == [len(here) for here in self.here]
 
+    def difference_at(self, tracker):
+        """In words, what the tracker counts wrongly."""
+        apart = [known - len(here) for known, here in zip(self.known_at(tracker), self.here)]
+        return (f"{sum(one for one in apart if one > 0)} too many, {-sum(one for one in apart if one < 0)} missing,"
+                f" in {len(apart) - apart.count(0)} of {len(apart)} torrents")
+
     def missing_at(self, tracker):
         return sum(max(len(here) - known, 0) for here, known in zip(self.here, self.known_at(tracker)))
 

@@ -59,11 +59,14 @@ class ControlError(Exception):
 
 
 def wait_until(condition, seconds=5.0, every=0.02, what=None):
-    """Waits for `condition()` to become true, and returns what it returned; fails after `seconds`."""
+    """Waits for `condition()` to become true, and returns what it returned; fails after `seconds`.
+
+    `what` was waited for: a text, or who tells it when it is known why it was in vain.
+    """
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what or condition}")
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what or condition}")
         time.sleep(every)
     return result
 
@@ -129,6 +132,9 @@ class Musterd:
         self.process = None
         self.configure(settings or {})
         self.instances.append(self)
+
+    def __str__(self):
+        return self.name
 
     # Configuration
 
