@@ -57,11 +57,12 @@ class Flood:
     `rate` in packets a second, 0 for all that `core` can send.
     """
 
-    def __init__(self, testbed, first, sources, seconds, family=4, ids=(), rate=0, core=0, link=0):
+    def __init__(self, testbed, first, sources, seconds, family=4, ids=(), rate=0, core=0, link=0, nice=0):
         wire = testbed.links[link]
         self.process = testbed.clients.popen(
-            "taskset", "-c", core, FLOOD, wire.client_interface, wire.mac, wire.address(family), PORT, first,
-            sources, seconds, rate, *(f"{number:x}" for number in ids), stdout=subprocess.PIPE)
+            "nice", "-n", nice, "taskset", "-c", core,
+            FLOOD, wire.client_interface, wire.mac, wire.address(family), PORT, first, sources, seconds, rate,
+            *(f"{number:x}" for number in ids), stdout=subprocess.PIPE)
 
     def stop(self):
         self.process.kill()
