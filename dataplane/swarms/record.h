@@ -31,6 +31,12 @@ enum record_form {
     RECORD_FORMS,
 };
 
+/* Whether peers lie outside of the record. */
+static inline bool record_has_blocks(enum record_form form)
+{
+    return form == RECORD_BLOCK || form == RECORD_DIRECTORY;
+}
+
 enum {
     RECORD_INLINE_BYTES = 24,
     /* Announces are counted for the rate in windows of this many seconds. */

@@ -17,12 +17,21 @@
 #include "sample_directory.h"
 #include "table.h"
 
+/* The slots that are compared at once: one time in five they lie in two lines. */
+SAMPLE_INLINE void prefetch_slots(const struct block *block, uint64_t hash)
+{
+    const uint16_t *home = &block->slots[block_slot_home(block, hash)];
+
+    __builtin_prefetch(home, 1);
+    __builtin_prefetch(home + BLOCK_SLOTS_AT_ONCE - 1, 1);
+}
+
 SAMPLE_INLINE void prefetch_own(const struct block *block, uint64_t hash, unsigned family)
 {
     const uint8_t *end = block->entries + (size_t)block->peers * block_entry_size(family);
 
     if (block->slots != NULL)
-        __builtin_prefetch(&block->slots[block_slot_home(block, hash)]);
+        prefetch_slots(block, hash);
     else
         for (const uint8_t *line = block->entries; line < end; line += SLAB_LINE)
             __builtin_prefetch(line);
@@ -79,7 +88,7 @@ SAMPLE_INLINE void prefetch_border(const struct swarms *swarms, const struct blo
     if (a->position < 0 || (uint32_t)a->position >= block->peers)
         return;
     hash = hash_peer(&swarms->secret, family, border_or_own(block, a, family));
-    __builtin_prefetch(&block->slots[block_slot_home(block, hash)], 1);
+    prefetch_slots(block, hash);
 }
 
 SAMPLE_INLINE void prefetch_start(const struct swarms *swarms, struct record *record,
@@ -102,12 +111,6 @@ SAMPLE_INLINE void prefetch_windows(const struct swarms *swarms, struct record *
     if (!sample_leechers_only(a))
         prefetch_start(swarms, record, a, DIRECTORY_SEEDERS, family);
     prefetch_start(swarms, record, a, DIRECTORY_LEECHERS, family);
-}
-
-/* Whether peers lie outside of the record: then stages come before acting. */
-SAMPLE_INLINE bool stages_of_use(enum record_form form)
-{
-    return form == RECORD_BLOCK || form == RECORD_DIRECTORY;
 }
 
 /* Of a form that `record` had when the burst was sorted, and may have no more: here and below. */

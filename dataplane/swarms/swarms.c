@@ -204,16 +204,16 @@ SAMPLE_INLINE void act_on_list(struct swarms *swarms, const struct table_burst *
                                enum record_form form, unsigned family, uint32_t now)
 {
     struct swarms_announce *const *list = burst->announces[family][form];
-    unsigned count = burst->counts[family][form], ahead = stages_of_use(form) ? 2 * AHEAD : 0;
+    unsigned count = burst->counts[family][form], ahead = record_has_blocks(form) ? 2 * AHEAD : 0;
 
     if (count == 0)
         return;
     for (unsigned turn = 0; turn < count + ahead; turn++) {
         bool removed = swarms->removals != burst->removals;
 
-        if (stages_of_use(form) && turn < count && !removed)
+        if (record_has_blocks(form) && turn < count && !removed)
             stage_first(swarms, list[turn], form, family);
-        if (stages_of_use(form) && turn - AHEAD < count && !removed)
+        if (record_has_blocks(form) && turn - AHEAD < count && !removed)
             stage_second(swarms, list[turn - AHEAD], form, family);
         if (turn - ahead < count)
             act(swarms, list[turn - ahead], form, family, removed, now);
