@@ -12,13 +12,18 @@ static inline uint64_t checksum_add(uint64_t words)
     return (words & 0xffffffff) + (words >> 32);
 }
 
-/* Of any sum of less than 2^63: its 16 bits, not yet complemented. */
+/*
+ * Its 16 bits, not yet complemented. A number plus itself with its halves changed has both halves'
+ * sum in the upper one, and what that carries out has come in from the lower one.
+ */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)((sum & 0xffff) + (sum >> 16));
+    uint32_t folded;
+
+    sum += sum << 32 | sum >> 32;
+    folded = (uint32_t)(sum >> 32);
+    folded += folded << 16 | folded >> 16;
+    return (uint16_t)(folded >> 16);
 }
 
 /*
