@@ -73,16 +73,45 @@ static bool write_swarm(struct swarms *swarms, struct transfer_export *export, u
     return true;
 }
 
-static void prefetch_bucket(const struct swarms *swarms, uint32_t number)
-{
-    const struct index_bucket *bucket;
+/*
+ * Memory before work, each step one behind the step that asked for what it reads: the line of the
+ * bucket after the next one and the records of the next, when a bucket is begun; and where the
+ * peers are of the swarm PEERS_AHEAD slots on, at each slot. So a sliver finds what the ones before
+ * have asked for.
+ */
+enum { PEERS_AHEAD = 4, PEERS_LINES = 2, ROOM_LINES = 4 };
 
-    if (number + 1 >= swarms->index.buckets_count)
+static void prefetch_buckets(const struct swarms *swarms, uint32_t number)
+{
+    const struct index_bucket *next = &swarms->index.buckets[number + 1];
+
+    if (number + 2 < swarms->index.buckets_count)
+        __builtin_prefetch(next + 1);
+    if (number + 1 < swarms->index.buckets_count)
+        for (unsigned slot = 0; slot < INDEX_SLOTS; slot++)
+            if (next->tags[slot] != 0)
+                __builtin_prefetch(table_record(swarms, next->records[slot]));
+}
+
+static void prefetch_peers(const struct swarms *swarms, uint32_t number, unsigned slot)
+{
+    const struct record *record;
+
+    number += slot >= INDEX_SLOTS;
+    slot -= slot >= INDEX_SLOTS ? INDEX_SLOTS : 0;
+    if (number >= swarms->index.buckets_count || swarms->index.buckets[number].tags[slot] == 0)
         return;
-    bucket = &swarms->index.buckets[number];
-    for (unsigned slot = 0; slot < INDEX_SLOTS; slot++)
-        if (bucket->tags[slot] != 0)
-            __builtin_prefetch(table_record(swarms, bucket->records[slot]));
+    record = table_record(swarms, swarms->index.buckets[number].records[slot]);
+    if (record_has_blocks(record->form)) /* or a directory: its line stands at the same place */
+        for (unsigned line = 0; line < PEERS_LINES; line++)
+            __builtin_prefetch(slab_at(&swarms->slab, record->block + line));
+}
+
+/* What the next call writes was last used by another core. */
+static void prefetch_room(const struct budget *budget)
+{
+    for (unsigned line = 0; line < ROOM_LINES; line++)
+        __builtin_prefetch(budget->out + (size_t)line * SLAB_LINE, 1);
 }
 
 static bool in_chunk(const struct swarms *swarms, uint32_t line, unsigned chunk)
@@ -98,10 +127,12 @@ static bool write_bucket(struct swarms *swarms, struct transfer_export *export,
 {
     const struct index_bucket *bucket = &swarms->index.buckets[export->bucket];
 
-    prefetch_bucket(swarms, export->bucket + 1);
+    if (export->slot == 0)
+        prefetch_buckets(swarms, export->bucket);
     for (; export->slot < INDEX_SLOTS; export->slot++) {
         uint32_t line = bucket->records[export->slot];
 
+        prefetch_peers(swarms, export->bucket, export->slot + PEERS_AHEAD);
         if (bucket->tags[export->slot] == 0)
             continue;
         if (budget->lines == 0)
@@ -165,5 +196,6 @@ size_t transfer_export(struct swarms *swarms, struct transfer_export *export, ui
         export->chunk++;
         export->started = false;
     }
+    prefetch_room(&budget);
     return (size_t)(budget.out - buffer);
 }
