@@ -214,7 +214,14 @@ def hand_over(cluster, target, slots):
             node.call("CLUSTER", "SETSLOT", slot, "NODE", owner)
 
 
-def reshard(cluster, source, target, count):
+def is_settled(node):
+    """Whether all nodes say the same of who has which slot: replicas hear of it a moment later."""
+    return subprocess.run(["redis-cli", "--cluster", "check", f"127.0.0.1:{node.port}"],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30).returncode == 0
+
+
+def reshard(source, target, count):
+    wait_until(lambda: is_settled(target), 30, what="the nodes agree on who has which slot")
     ids = [node.call("CLUSTER", "MYID").decode() for node in (source, target)]
     subprocess.run(["redis-cli", "--cluster", "reshard", f"127.0.0.1:{target.port}", "--cluster-from", ids[0],
                     "--cluster-to", ids[1], "--cluster-slots", str(count), "--cluster-yes",
@@ -240,7 +247,7 @@ def test_resharding_during_writes(cluster, start):
     time.sleep(WRITE_SECONDS + 1)
     assert appliance.status()["failed"] == 0, "it is followed"
     hand_over(cluster, target, held)
-    reshard(cluster, source, target, 2000 - len(held))
+    reshard(source, target, 2000 - len(held))
     status = check_recovery(appliance, clients)
     assert errors_of(status, "moved") > 0 and status["redis"]["redirects"] > 0
     assert status["failed"] == 0, "whoever is told where to go fails at nothing"
